@@ -35,6 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "desk": ("creditlink.cli.desk:desk", "Open an institution's desk of pages; invite its first people"),
     "products": ("creditlink.cli.products:products", "Check files of products; write, check, publish, retire"),
     "webhooks": ("creditlink.cli.webhooks:webhooks", "Set webhook addresses, see what failed, send it again"),
+    "backup": ("creditlink.cli.backup:backup", "Back the database up; prove that a backup can be brought back"),
+    "restore": ("creditlink.cli.backup:restore", "Restore a backup into an empty database"),
     "keys": ("creditlink.cli.keys:keys", "The server's keys: list them, a new one, seal anew with it"),
     "jobs": ("creditlink.cli.jobs:jobs", "How background work is doing, what failed, do it again"),
     "sources": ("creditlink.cli.sources:sources", "What the sources sent that did not read, back to them"),

@@ -5,7 +5,7 @@ One set of keys (`ServerKeys`) for every process. The newest signs and seals; al
 
 from cryptography.fernet import InvalidToken
 
-from creditlink.kit.keyring.boxes import Box, box, fingerprint
+from creditlink.kit.keyring.boxes import Box, box, fingerprint, stream_key
 from creditlink.kit.keyring.ring import FIRST, Secret, ServerKey, ServerKeys, keys_of
 from creditlink.kit.keyring.signing import (
     SignatureRefused,
@@ -36,6 +36,7 @@ __all__ = [
     "public_keys",
     "sign",
     "signing_key",
+    "stream_key",
     "unverified",
     "verify",
 ]

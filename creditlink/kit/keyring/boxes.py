@@ -82,6 +82,22 @@ def fingerprint(secret: Secret, purpose: str, text: str) -> str:
     return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()
 
 
+def stream_key(secret: Secret, purpose: str, salt: bytes, key_id: str | None = None) -> tuple[str, bytes] | None:
+    """Return the name of a key and 32 bytes derived from it for one stream; None: there is no such key.
+
+    Parameters
+    ----------
+    salt : drawn at random for each stream
+    key_id : the name of the key that another stream was sealed by; default the key in force
+    """
+    keys = keys_of(secret)
+    key = keys.current() if key_id is None else keys.of(key_id)
+    if key is None:
+        return None
+    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=purpose.encode())
+    return key.id, derived.derive(_data_key(key, purpose))
+
+
 def _derived(secret: str, purpose: str) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
 

@@ -9,14 +9,16 @@ import base64
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol, cast
 
 from creditlink.kit.keyring.wrapping import BOUND, NONCE, NotUnwrapped, as_text
 
-if TYPE_CHECKING:
-    from pkcs11 import SecretKey
-
 _TAG_BITS = 128
+
+
+class _Master(Protocol):
+    def encrypt(self, data: bytes, **how: object) -> bytes: ...
+    def decrypt(self, data: bytes, **how: object) -> bytes: ...
 
 
 class Pkcs11Service:
@@ -52,11 +54,12 @@ class Pkcs11Service:
         return {"mechanism": self._library.Mechanism.AES_GCM, "mechanism_param": parameters}
 
     @contextmanager
-    def _master(self) -> Iterator[SecretKey]:
+    def _master(self) -> Iterator[_Master]:
         """Open a session and find the key; whatever fails is told as one line."""
         try:
             token = self._library.lib(self._module).get_token(token_label=self._token)
             with token.open(user_pin=self._pin) as session:
-                yield session.get_key(object_class=self._library.ObjectClass.SECRET_KEY, label=self._label)
+                found = session.get_key(object_class=self._library.ObjectClass.SECRET_KEY, label=self._label)
+                yield cast("_Master", found)
         except (self._library.PKCS11Error, RuntimeError, ValueError) as error:
             raise NotUnwrapped(f"{self._module}, token {self._token}: {type(error).__name__}") from None
