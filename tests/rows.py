@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import BigInteger
 
 from creditlink.kit.postgres.db import UTCDateTime
+from creditlink.kit.postgres.sealed_text import SealedText
 
 _MADE = (
     (Uuid, lambda: uuid4()),
@@ -34,7 +35,7 @@ _MADE = (
     (Boolean, lambda: False),
     ((Integer, BigInteger, SmallInteger, Float, Double), lambda: 1),
     (LargeBinary, lambda: b"x"),
-    (String, lambda: "x"),
+    ((String, SealedText), lambda: "x"),
 )
 
 

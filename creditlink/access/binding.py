@@ -19,6 +19,7 @@ from creditlink.access.errors import NonceNeeded, ProofRefused
 from creditlink.access.keys import JwtRefused
 from creditlink.access.settings import OAuthSettings
 from creditlink.kit.http import why
+from creditlink.kit.keyring import Secret
 
 log = structlog.get_logger()
 
@@ -37,7 +38,7 @@ class Binding:
         return {"jkt": self.jkt} if self.jkt else {"x5t#S256": self.x5t_s256 or ""}
 
 
-def proof_rules(settings: OAuthSettings, secret: str, now: datetime) -> ProofRules:
+def proof_rules(settings: OAuthSettings, secret: Secret, now: datetime) -> ProofRules:
     """Return what a proof must satisfy at `now`."""
     fresh = dpop.nonces(secret, now, settings.dpop_nonce_life) if settings.dpop_nonce else None
     return ProofRules(settings.proof_age, settings.clock_ahead, fresh)

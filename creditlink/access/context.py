@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from creditlink.access.settings import OAuthSettings
 from creditlink.institutions.jwks import RemoteKeys
+from creditlink.kit.keyring import Secret
 from creditlink.kit.processes import runtime
 
 
@@ -14,7 +15,7 @@ class OAuthContext:
     """Created once per process, by `oauth.routes.register`."""
 
     settings: OAuthSettings
-    secret: str = field(repr=False)
+    secret: Secret = field(repr=False)
     remote_keys: RemoteKeys = field(default_factory=RemoteKeys)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from creditlink.access import keys
 from creditlink.access.keys import JwtRefused
+from creditlink.kit.keyring import Secret, keys_of
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -92,17 +93,19 @@ def thumbprint(content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
-def nonces(secret: str, now: datetime, life: int) -> tuple[str, str]:
+def nonces(secret: Secret, now: datetime, life: int) -> tuple[str, str]:
     """Return the nonce to give out now and the one before it, which is still accepted.
 
-    They follow from the secret and the clock, so every process knows them without asking another.
+    They follow from the secrets and the clock, so every process knows them without asking another.
     """
     bucket = int(now.timestamp()) // life
-    return _nonce(secret, bucket), _nonce(secret, bucket - 1)
+    return _nonce(secret, bucket, life), _nonce(secret, bucket - 1, life)
 
 
-def _nonce(secret: str, bucket: int) -> str:
-    digest = hmac.new(secret.encode(), f"dpop-nonce:{bucket}".encode(), hashlib.sha256).digest()
+def _nonce(secret: Secret, bucket: int, life: int) -> str:
+    # By the key that was in force when its time began: a rotation in between makes nobody's nonce void.
+    key = keys_of(secret).current(datetime.fromtimestamp(bucket * life, UTC))
+    digest = hmac.new(key.secret.encode(), f"dpop-nonce:{bucket}".encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:18]).decode()
 
 

@@ -61,7 +61,9 @@ class Anchor:
     heads: Sequence[tuple[str, int, str]]  # chain, seq, digest
 
 
-def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secret: str, now: datetime) -> list[Anchor]:
+def anchor(
+    open_transaction: OpenTransaction, place: Place, *, issuer: str, secret: keyring.Secret, now: datetime
+) -> list[Anchor]:
     """Write the heads that moved since the last anchor to `place`; return the anchors that were written.
 
     Heads that were written but could not be noted in the database are anchored again next time, which does no harm.

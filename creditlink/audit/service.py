@@ -86,7 +86,7 @@ def head_of(session: Session, chain_id: UUID) -> chain.Head:
 
 
 def export_sealed(
-    session: Session, chain_id: UUID, *, issuer: str, secret: str, now: datetime
+    session: Session, chain_id: UUID, *, issuer: str, secret: keyring.Secret, now: datetime
 ) -> Iterator[dict[str, object]]:
     """Yield a chain and, as the last line, its head signed by this server: what `creditlink audit verify` takes.
 

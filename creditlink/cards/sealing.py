@@ -14,7 +14,7 @@ from creditlink.audit import service as audit
 from creditlink.cards.tables import CreditCard
 from creditlink.kit import keyring
 
-_BOX = "creditlink credit cards"
+SEALED = "creditlink credit cards"
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,20 @@ class CardKeys:
     """What signs and seals: the server's secret, and under which name it issues."""
 
     issuer: str
-    secret: str
+    secret: keyring.Secret
 
 
-def seal(content: Mapping[str, object], secret: str) -> bytes:
+def seal(content: Mapping[str, object], secret: keyring.Secret) -> bytes:
     """Return content as it is kept."""
-    return keyring.box(secret, _BOX).encrypt(json.dumps(content).encode())
+    return keyring.box(secret, SEALED).encrypt(json.dumps(content).encode())
 
 
-def unseal(sealed: bytes | None, secret: str) -> dict[str, object] | None:
+def unseal(sealed: bytes | None, secret: keyring.Secret) -> dict[str, object] | None:
     """Return sealed content; None: there is none any more, or the server's secret has changed since."""
     if sealed is None:
         return None
     try:
-        content: dict[str, object] = json.loads(keyring.box(secret, _BOX).decrypt(sealed))
+        content: dict[str, object] = json.loads(keyring.box(secret, SEALED).decrypt(sealed))
     except InvalidToken:
         return None
     return content

@@ -48,7 +48,9 @@ class CardTerms:
     expires_at: datetime
 
 
-def issued(facts: Mapping[str, Stated], terms: CardTerms, holder: Mapping[str, object], *, secret: str) -> str:
+def issued(
+    facts: Mapping[str, Stated], terms: CardTerms, holder: Mapping[str, object], *, secret: keyring.Secret
+) -> str:
     """Return a new card: the signed part, and a disclosure for each fact."""
     claims: dict[str, object] = {
         "iss": terms.issuer,
@@ -143,7 +145,7 @@ def status_list(
     size: int,
     ttl_seconds: int,
     stale_seconds: int,
-    secret: str,
+    secret: keyring.Secret,
     now: datetime,
 ) -> str:
     """Return a signed status list: place -> value of those that are not simply good."""
@@ -162,7 +164,7 @@ def status_list(
     )
 
 
-def _signer(secret: str) -> P256SigningKey:
+def _signer(secret: keyring.Secret) -> P256SigningKey:
     """Return the server's key as the library takes it."""
     key = keyring.signing_key(secret)
     private = key.private_key

@@ -28,6 +28,7 @@ from creditlink.kit.errors import Problem
 from creditlink.kit.files.csvexport import write_csv
 from creditlink.kit.files.csvfile import HeaderInvalid
 from creditlink.kit.files.textfile import decode
+from creditlink.kit.keyring import Secret
 from creditlink.kit.processes.process import start
 
 _STAGED = 1_000
@@ -102,7 +103,7 @@ def _joined(session: Session) -> Iterator[Session]:
 
 
 def _load(
-    transactions: Transactions, rows: list[FeedRow], wanted: Opening, secret: str, who: str | None
+    transactions: Transactions, rows: list[FeedRow], wanted: Opening, secret: Secret, who: str | None
 ) -> dict[str, object]:
     """Stage the rows, take them batch by batch, end the load; each step in a transaction of its own."""
     with transactions() as session:

@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 from creditlink.cli.acting import actor_for, key_path, keys_folder, named, person_for
 from creditlink.cli.inputs import FILE
 from creditlink.cli.output import iso, print_json
+from creditlink.custody import rotation as _rotation  # noqa: F401 (its acts are approved here too)
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.processes.process import start
-from creditlink.lifecycle import service as _lifecycle  # noqa: F401 (its acts are approved here too)
+from creditlink.lifecycle import service as _lifecycle  # noqa: F401 (likewise)
 from creditlink.messages import assigned
 from creditlink.reviews import decide as _reviews  # noqa: F401 (likewise)
 from creditlink.staff import acts, people, proof, roles

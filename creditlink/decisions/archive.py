@@ -28,7 +28,7 @@ from creditlink.institutions.tables import OWN_ID
 from creditlink.kit import keyring
 from creditlink.kit.errors import NotFound
 
-_PURPOSE = "decision records"
+SEALED = "decision records"
 _LEVEL = 1  # a record is written in a request: zlib's quickest halves it already
 _ARCHIVE = text("SELECT creditlink_archive(:profile, :sealed, :opened_sha256, :kept_until, :marks)").bindparams(
     bindparam("profile", type_=Uuid),
@@ -64,7 +64,7 @@ class Archive:
 
     policy: PolicySource
     classes: RetentionClasses
-    secret: str
+    secret: keyring.Secret
 
     def keep(
         self,
@@ -101,7 +101,7 @@ def keep_later(
     *,
     entry_id: UUID,
     classes: RetentionClasses,
-    secret: str,
+    secret: keyring.Secret,
     now: datetime,
 ) -> str | None:
     """Seal something that happened to a decision later, as a further link of its firm's chain.
@@ -118,12 +118,12 @@ def keep_later(
     return None if link is None else sha256
 
 
-def seal(payload: bytes, secret: str) -> bytes:
+def seal(payload: bytes, secret: keyring.Secret) -> bytes:
     """Return a payload as it is stored: nobody reads it who has the database alone."""
-    return keyring.box(secret, _PURPOSE).encrypt(zlib.compress(payload, _LEVEL))
+    return keyring.box(secret, SEALED).encrypt(zlib.compress(payload, _LEVEL))
 
 
-def open_sealed(row: DecisionRow, secret: str) -> DecisionRecord:
+def open_sealed(row: DecisionRow, secret: keyring.Secret) -> DecisionRecord:
     """Return the record in a row.
 
     Raises
@@ -140,12 +140,12 @@ def open_sealed(row: DecisionRow, secret: str) -> DecisionRecord:
     return record
 
 
-def opened_payload(row: DecisionRow, secret: str) -> bytes:
+def opened_payload(row: DecisionRow, secret: keyring.Secret) -> bytes:
     """Return what a row seals, a decision's record or a later entry; errors as for `open_sealed`."""
     if row.payload is None:
         raise NotFound
     try:
-        payload = zlib.decompress(keyring.box(secret, _PURPOSE).decrypt(row.payload))
+        payload = zlib.decompress(keyring.box(secret, SEALED).decrypt(row.payload))
     except InvalidToken:
         raise RecordDamaged(f"{row.wire_id}: it was not sealed with this server's key, or was changed since") from None
     except zlib.error as error:
@@ -275,7 +275,7 @@ def sealed_of(session: Session, consent_id: UUID) -> SealedCount | None:
     return SealedCount(count, until) if count else None
 
 
-def faults(session: Session, chain_id: UUID, evidence: Mapping[str, str], *, secret: str) -> Iterator[str]:
+def faults(session: Session, chain_id: UUID, evidence: Mapping[str, str], *, secret: keyring.Secret) -> Iterator[str]:
     """Yield what is wrong with a firm's archive, a sentence each.
 
     Parameters
@@ -297,7 +297,7 @@ def faults(session: Session, chain_id: UUID, evidence: Mapping[str, str], *, sec
         yield f"{decision}: the evidence names its record, and the archive has none: removed"
 
 
-def _unlike(row: DecisionRow, secret: str) -> Iterator[str]:
+def _unlike(row: DecisionRow, secret: keyring.Secret) -> Iterator[str]:
     try:
         if row.about is not None:
             opened_payload(row, secret)

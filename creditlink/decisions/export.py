@@ -70,7 +70,7 @@ def write(
     links: Sequence[Mapping[str, object]],
     evidence: Sequence[Mapping[str, object]],
     policy: BundledPolicy,
-    secret: str,
+    secret: keyring.Secret,
 ) -> str:
     """Return the signed file of one decision."""
     body: ExportedDecision = {

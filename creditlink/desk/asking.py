@@ -38,7 +38,7 @@ LEAST_PULLS = timedelta(seconds=6)
 
 SCOPE = "profile:create profile:read"
 _CIBA = "urn:openid:params:grant-type:ciba"
-_SEALED = "creditlink desk requests"
+SEALED = "creditlink desk requests"
 _EARLY = timedelta(seconds=30)
 _SECOND = timedelta(seconds=1)
 _SLOWER = 5  # seconds more after each `slow_down`: OpenID CIBA Core 1.0, section 11
@@ -266,7 +266,7 @@ def page_of(actor: DeskActor, *, most: int, state: str | None = None, skip: int 
 def opened(request: DeskRequest) -> Answer:
     """Return what a request holds."""
     secret = runtime.part(Settings).secret_key
-    held: Answer = json.loads(box(secret, _SEALED).decrypt(request.sealed.encode()))
+    held: Answer = json.loads(box(secret, SEALED).decrypt(request.sealed.encode()))
     return held
 
 
@@ -288,7 +288,7 @@ def _told(asked: Asked) -> dict[str, object]:
 
 
 def _seal(held: Mapping[str, object]) -> str:
-    return box(runtime.part(Settings).secret_key, _SEALED).encrypt(json.dumps(held).encode()).decode()
+    return box(runtime.part(Settings).secret_key, SEALED).encrypt(json.dumps(held).encode()).decode()
 
 
 def _transaction(request: DeskRequest) -> AbstractContextManager[Session]:

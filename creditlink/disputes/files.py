@@ -17,7 +17,7 @@ from creditlink.kit.files import sealed
 from creditlink.kit.files.documents import TakenFile
 from creditlink.kit.postgres import db
 
-_PURPOSE = "creditlink dispute evidence"
+SEALED = "creditlink dispute evidence"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class OpenedEvidence:
 def take(session: Session, dispute: Dispute, evidence: Sequence[TakenFile], *, now: datetime) -> None:
     """Keep files with a dispute; they wait for the scanner, if one is connected."""
     for one in evidence:
-        session.add(DisputeFile(dispute_id=dispute.id, **sealed.values_of(one, purpose=_PURPOSE, now=now)))
+        session.add(DisputeFile(dispute_id=dispute.id, **sealed.values_of(one, purpose=SEALED, now=now)))
     session.flush()
 
 
@@ -67,7 +67,7 @@ def served(session: Session, dispute: Dispute) -> list[OpenedEvidence]:
 
 
 def _content(row: DisputeFile) -> bytes | None:
-    return sealed.content_of(row, purpose=_PURPOSE)
+    return sealed.content_of(row, purpose=SEALED)
 
 
 def wait(session: Session, dispute: Dispute, now: datetime, *, hours: int) -> bool:
@@ -84,7 +84,7 @@ def scan_waiting(dispute_id: UUID, now: datetime) -> None:
     with db.transaction("worker") as session:
         query = select(DisputeFile).where(DisputeFile.dispute_id == dispute_id, DisputeFile.scan == "waiting")
         rows = session.scalars(query.options(undefer(DisputeFile.sealed)))
-        waiting = [(row.id, sealed.content_of(row, purpose=_PURPOSE, scanned=False)) for row in rows]
+        waiting = [(row.id, sealed.content_of(row, purpose=SEALED, scanned=False)) for row in rows]
     for file_id, content in waiting:
         state, said = sealed.scanned(content)
         if state is not None:

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from creditlink.enterprises.tables import Account
 from creditlink.kit.errors import Conflict, InvalidRequest
-from creditlink.kit.keyring import box, fingerprint
+from creditlink.kit.keyring import Secret, box, fingerprint
 
 SHORTEST_PASSWORD = 12
 LONGEST_NAME = 64
 _LONGEST_PASSWORD = 256  # hashing is slow on purpose: an endless password would be a way to stop us
 _STEP = 30
-_SEALED = "creditlink totp secrets"
+SEALED = "creditlink totp secrets"
 _ISSUER = "CreditLink"
 ROLES = ("enterprise", "staff", "lender")  # and `developer`, whom only a sandbox's own function adds
 
@@ -128,7 +128,7 @@ def refresh_hash(account: Account, password: str) -> None:
         account.password_hash = hash_password(password)
 
 
-def password_mark(account: Account, *, key: str) -> str:
+def password_mark(account: Account, *, key: Secret) -> str:
     """Return a mark of the password as it is now: whoever was let in by another one holds another mark."""
     return fingerprint(key, "creditlink password marks", f"{account.id} {account.password_hash}")
 
@@ -148,18 +148,18 @@ def provisioning_uri(secret: str, name: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=_ISSUER)
 
 
-def enroll_totp(account: Account, secret: str, *, key: str) -> None:
+def enroll_totp(account: Account, secret: str, *, key: Secret) -> None:
     """Store the secret encrypted: a copy of the database alone yields no codes."""
-    account.totp_secret = box(key, _SEALED).encrypt(secret.encode()).decode()
+    account.totp_secret = box(key, SEALED).encrypt(secret.encode()).decode()
     account.totp_last_step = None
 
 
-def totp_secret(account: Account, *, key: str) -> str | None:
+def totp_secret(account: Account, *, key: Secret) -> str | None:
     """Return the account's secret, None if none is enrolled or the server's key has changed."""
     if account.totp_secret is None:
         return None
     try:
-        return box(key, _SEALED).decrypt(account.totp_secret.encode()).decode()
+        return box(key, SEALED).decrypt(account.totp_secret.encode()).decode()
     except InvalidToken:
         return None
 
@@ -175,7 +175,7 @@ def code_step(secret: str, code: str, now: datetime) -> int | None:
     return matching[0] if matching else None
 
 
-def spend_totp(session: Session, account: Account, code: str, *, key: str, now: datetime) -> bool:
+def spend_totp(session: Session, account: Account, code: str, *, key: Secret, now: datetime) -> bool:
     """Return whether the one-time code is right, and use it up: a second try with it fails, in any process."""
     secret = totp_secret(account, key=key)
     step = code_step(secret, code, now) if secret else None

@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 from creditlink.kit.clock import day_from
 from creditlink.kit.files.scanning import is_address as is_scanner
 from creditlink.kit.files.textfile import read_toml
+from creditlink.kit.keyring import Secret, keys_of
+from creditlink.kit.keyring.keyfile import read_keys
+from creditlink.kit.keyring.wrapping import KeyService, open_service
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,12 +78,15 @@ class Settings:
     api_lock_seconds: int
     worker_statement_seconds: int
     worker_lock_seconds: int
-    secret_key: str = field(repr=False)
+    secret_key: Secret = field(repr=False)
     metrics_token: str | None = field(repr=False, default=None)
     database_url: str | None = field(repr=False, default=None)
     database_api_url: str | None = field(repr=False, default=None)
     mail_url: str | None = field(repr=False, default=None)
     mail_from: str | None = None
+    keys_file: Path | None = None
+    key_service: str | None = None
+    key_service_secret: str | None = field(repr=False, default=None)
     anchors: str | None = None
     timestamp_url: str | None = None
     timestamp_roots: Path | None = None
@@ -102,6 +108,22 @@ class Settings:
     def anchors_place(self) -> str:
         """Where the evidence's anchors go: a folder, or an address with a scheme."""
         return self.anchors or str(self.var_dir / "anchors")
+
+    @property
+    def keys_path(self) -> Path:
+        """Where the file of the server's keys is, or will be once the first key is added."""
+        return _keys_path(self.keys_file, self.var_dir)
+
+    @property
+    def key_wrapping(self) -> KeyService | None:
+        """What wraps the keys of the file; None: nothing does.
+
+        Raises
+        ------
+        SettingError
+            The address is none, or lacks its secret or its extra.
+        """
+        return _key_service(self.key_service, self.key_service_secret)
 
     def read_toml(self, name: str) -> dict[str, Any]:
         """Return the parsed file `name` of the configuration folder.
@@ -215,7 +237,7 @@ def _faults(values: _Written) -> Iterator[str]:
     for key, choices in _CHOICES.items():
         if values.get(key) not in choices:
             yield f"setting {key} must be one of {', '.join(choices)}, got {values.get(key)!r}"
-    for key in ("var_dir", "config_dir", "models_dir", "timestamp_roots"):
+    for key in ("var_dir", "config_dir", "models_dir", "timestamp_roots", "keys_file"):
         if values.get(key):
             values[key] = Path(values[key]).resolve()
         else:
@@ -241,16 +263,15 @@ def _faults(values: _Written) -> Iterator[str]:
     if production and not values.get("database_api_url"):
         # A login that may be the owner can leave the API's role again (RESET ROLE), and row-level security with it.
         yield "setting database_api_url (DATABASE_API_URL) is required in production"
-    if not values.get("secret_key"):
-        if production:
-            yield "setting secret_key (CREDITLINK_SECRET_KEY) is required in production"
-        else:
-            try:
-                values["secret_key"] = _sandbox_secret(values.get("var_dir", ROOT / "var"))
-            except SettingError as error:
-                yield str(error)
-    if values.get("secret_key") and len(values["secret_key"]) < _MIN_SECRET:
-        yield f"setting secret_key must have at least {_MIN_SECRET} characters"
+    try:
+        var_dir = values.get("var_dir", ROOT / "var")
+        service = _key_service(values.get("key_service") or None, values.get("key_service_secret") or None)
+        keys_path = _keys_path(values.get("keys_file"), var_dir)
+        values["secret_key"] = _keys(
+            values.get("secret_key") or None, keys_path, var_dir, service, production=production
+        )
+    except SettingError as error:
+        yield str(error)
     if values.get("metrics_token") is not None and len(values["metrics_token"]) < _MIN_SECRET:
         yield f"setting metrics_token must have at least {_MIN_SECRET} characters, or be left out"
 
@@ -266,6 +287,34 @@ def _faults_of_contact(values: dict[str, object]) -> Iterator[str]:
         yield f"setting security_expires must be a day, YYYY-MM-DD, got {expires!r}"
     if bool(contact) != bool(expires):
         yield "settings security_contact and security_expires go together"
+
+
+def _keys(secret: str | None, path: Path, var_dir: Path, service: KeyService | None, *, production: bool) -> Secret:
+    """Return the server's keys: those of the file, or the one secret as long as there is no file."""
+    if secret is not None and len(secret) < _MIN_SECRET:
+        raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
+    if path.exists():
+        try:
+            return read_keys(path, beside=secret, service=service)
+        except ValueError as error:
+            raise SettingError(f"setting keys_file: {path}: {error}") from None
+    if secret is None and production:
+        raise SettingError("setting secret_key (CREDITLINK_SECRET_KEY) or keys_file is required in production")
+    secret = secret or _sandbox_secret(var_dir)
+    if len(secret) < _MIN_SECRET:
+        raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
+    return keys_of(secret)
+
+
+def _key_service(address: str | None, secret: str | None) -> KeyService | None:
+    try:
+        return None if address is None else open_service(address, secret)
+    except ValueError as error:
+        raise SettingError(f"setting key_service: {error}") from None
+
+
+def _keys_path(keys_file: Path | None, var_dir: Path) -> Path:
+    return keys_file or var_dir / "keys.json"
 
 
 def _faults_of_authority(values: dict[str, object]) -> Iterator[str]:

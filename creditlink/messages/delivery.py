@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from creditlink.kit.keyring import box
+from creditlink.kit.keyring import Secret, box
 from creditlink.kit.postgres import db
 from creditlink.messages import service
 from creditlink.messages.kinds import ALWAYS, KINDS, LANGUAGES, LETTERS, SIGNED
@@ -65,7 +65,7 @@ class ClaimedDelivery:
 
 
 def send(
-    delivery_id: UUID, clock: Callable[[], datetime], *, providers: MessageProviders, key: str, issuer: str
+    delivery_id: UUID, clock: Callable[[], datetime], *, providers: MessageProviders, key: Secret, issuer: str
 ) -> None:
     """Make one try of a delivery, and queue the next if it fails; safe to run again at any time."""
     with db.transaction("worker") as session:
@@ -86,7 +86,7 @@ def send(
     log.info("message_tried", delivery_id=str(delivery_id), tries=claimed.tries, state=state, error=error or None)
 
 
-def _claim(session: Session, delivery_id: UUID, *, key: str, issuer: str, now: datetime) -> ClaimedDelivery | None:
+def _claim(session: Session, delivery_id: UUID, *, key: Secret, issuer: str, now: datetime) -> ClaimedDelivery | None:
     row = session.get(MessageDelivery, delivery_id, with_for_update=True)
     if row is None or row.state != "waiting" or row.next_try_at > now:
         return None
@@ -106,7 +106,7 @@ def _notice(session: Session, row: MessageDelivery, issuer: str) -> tuple[Outgoi
     return OutgoingMessage(row.channel, where.address, kind.title_in(language), text, language, str(row.id)), ""
 
 
-def _letter(row: MessageDelivery, key: str, now: datetime) -> tuple[OutgoingMessage | None, str]:
+def _letter(row: MessageDelivery, key: Secret, now: datetime) -> tuple[OutgoingMessage | None, str]:
     try:
         held: dict[str, str] = json.loads(box(key, service.SEALED).decrypt(str(row.sealed).encode()))
     except (InvalidToken, ValueError):

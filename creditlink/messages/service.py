@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from creditlink.enterprises.service import current_rights
 from creditlink.enterprises.tables import Representation
 from creditlink.kit import jobs
-from creditlink.kit.keyring import box
+from creditlink.kit.keyring import Secret, box
 from creditlink.messages.kinds import ALWAYS, CHANNELS, DEFAULTS, KINDS
 from creditlink.messages.tables import MessageDelivery, PersonChannel, PersonMessage
 
@@ -72,7 +72,7 @@ def send_letter(
     language: str,
     link: str,
     expires_at: datetime,
-    key: str,
+    key: Secret,
     now: datetime,
     account_id: UUID | None = None,
 ) -> None:

@@ -9,6 +9,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.kit.postgres.db import Base
+from creditlink.kit.postgres.sealed_text import SealedText
+
+ADDRESSES = "creditlink addresses"
 
 
 class PersonChannel(Base):
@@ -22,7 +25,7 @@ class PersonChannel(Base):
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
     channel: Mapped[str] = mapped_column(primary_key=True)
-    address: Mapped[str]
+    address: Mapped[str] = mapped_column(SealedText(ADDRESSES))  # a phone number, a mailbox, an id of WeChat
     language: Mapped[str]
     kinds: Mapped[list[str]]
     verified_at: Mapped[datetime]

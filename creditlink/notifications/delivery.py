@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.institutions import targets
 from creditlink.institutions.tables import Client, Institution
+from creditlink.kit.keyring import Secret
 from creditlink.kit.postgres import db
 from creditlink.kit.processes.metrics import WEBHOOKS
 from creditlink.kit.processes.slots import Slots
@@ -64,7 +65,7 @@ class DeliveryOutcome:
         return self.status is not None and 200 <= self.status < 300
 
 
-def deliver(delivery_id: UUID, clock: Callable[[], datetime], *, key: str, allow_loopback: bool) -> None:
+def deliver(delivery_id: UUID, clock: Callable[[], datetime], *, key: Secret, allow_loopback: bool) -> None:
     """Make one try of a delivery and queue the next if it fails; safe to run again at any time."""
     with db.transaction("worker") as session:
         client_id = session.scalar(select(WebhookDelivery.client_id).where(WebhookDelivery.id == delivery_id))
@@ -78,7 +79,7 @@ def deliver(delivery_id: UUID, clock: Callable[[], datetime], *, key: str, allow
                 service.queue(session, delivery_id, at=clock() + _BUSY)
 
 
-def _try(delivery_id: UUID, clock: Callable[[], datetime], *, key: str, allow_loopback: bool) -> None:
+def _try(delivery_id: UUID, clock: Callable[[], datetime], *, key: Secret, allow_loopback: bool) -> None:
     with db.transaction("worker") as session:
         claimed = claim(session, delivery_id, key=key, now=clock())
     if claimed is None:
@@ -107,7 +108,7 @@ def late(session: Session, now: datetime) -> list[UUID]:
     return list(session.scalars(query.order_by(WebhookDelivery.next_try_at).limit(_LATE_AT_ONCE)))
 
 
-def claim(session: Session, delivery_id: UUID, *, key: str, now: datetime) -> Try | None:
+def claim(session: Session, delivery_id: UUID, *, key: Secret, now: datetime) -> Try | None:
     """Count one try and return what to send; None when nothing is to be sent (any more)."""
     row = session.execute(
         select(WebhookDelivery, Notification, Client, Institution.status)

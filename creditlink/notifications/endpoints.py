@@ -17,11 +17,18 @@ from creditlink.kit import keyring
 from creditlink.notifications import message
 from creditlink.notifications.tables import WebhookSecret
 
-_PURPOSE = "creditlink webhook secrets"
+SEALED = "creditlink webhook secrets"
 
 
 def set_address(
-    session: Session, client: Client, url: str, *, key: str, allow_loopback: bool | None, actor: str, now: datetime
+    session: Session,
+    client: Client,
+    url: str,
+    *,
+    key: keyring.Secret,
+    allow_loopback: bool | None,
+    actor: str,
+    now: datetime,
 ) -> str | None:
     """Set a client's webhook address; return its first secret, to be shown this once, or None if it has one already.
 
@@ -60,7 +67,7 @@ def remove_address(session: Session, client: Client, *, actor: str, now: datetim
 
 
 def rotate_secret(
-    session: Session, client: Client, *, key: str, actor: str, now: datetime, overlap: bool = True
+    session: Session, client: Client, *, key: keyring.Secret, actor: str, now: datetime, overlap: bool = True
 ) -> str:
     """Return a new secret, to be shown this once; the old one keeps signing next to it for a day.
 
@@ -79,10 +86,10 @@ def rotate_secret(
     return _new_secret(session, client, key=key, now=now)
 
 
-def signing_secrets(session: Session, client_id: str, *, key: str, now: datetime) -> list[str]:
+def signing_secrets(session: Session, client_id: str, *, key: keyring.Secret, now: datetime) -> list[str]:
     """Return the secrets that sign at `now`, the newest first; none if the server's key has changed since."""
     try:
-        return [keyring.box(key, _PURPOSE).decrypt(row.sealed).decode() for row in _valid(session, client_id, now)]
+        return [keyring.box(key, SEALED).decrypt(row.sealed).decode() for row in _valid(session, client_id, now)]
     except InvalidToken:
         return []
 
@@ -102,9 +109,9 @@ def _valid(session: Session, client_id: str, now: datetime) -> list[WebhookSecre
     return list(session.scalars(query.order_by(WebhookSecret.created_at.desc(), WebhookSecret.id)))
 
 
-def _new_secret(session: Session, client: Client, *, key: str, now: datetime) -> str:
+def _new_secret(session: Session, client: Client, *, key: keyring.Secret, now: datetime) -> str:
     secret = message.secret_text(secrets.token_bytes(message.SECRET_BYTES))
-    sealed = keyring.box(key, _PURPOSE).encrypt(secret.encode()).decode()
+    sealed = keyring.box(key, SEALED).encrypt(secret.encode()).decode()
     session.add(WebhookSecret(client_id=client.client_id, sealed=sealed, created_at=now))
     session.flush()
     return secret

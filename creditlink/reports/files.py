@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from creditlink.kit.keyring import Secret
 from creditlink.kit.processes.metrics import REPORTS
 from creditlink.reports import signing
 from creditlink.reports.service import OpenedReport
@@ -10,7 +11,7 @@ from creditlink.reports.typeset import pdf
 PDF, JSON = "application/pdf", "application/json"
 
 
-def pdf_of(whole: OpenedReport, *, secret: str) -> bytes:
+def pdf_of(whole: OpenedReport, *, secret: Secret) -> bytes:
     """Return the PDF, sealed."""
     digest = whole.report.digest
     with REPORTS.time():

@@ -58,7 +58,7 @@ def hold(session: Session, token: str) -> CreditReport | None:
     return session.scalars(select(CreditReport).where(CreditReport.token_hash == hashed)).one_or_none()
 
 
-def look(session: Session, report: CreditReport, *, address: str | None, secret: str, now: datetime) -> Told:
+def look(session: Session, report: CreditReport, *, address: str | None, secret: keyring.Secret, now: datetime) -> Told:
     """Tell what a report is now, and count the look from an address; None: it is not to be counted."""
     if address is not None:
         _count(session, report, address, secret, now)
@@ -104,7 +104,7 @@ def figures_of(claims: Claims) -> dict[str, object]:
     }
 
 
-def _count(session: Session, report: CreditReport, address: str, secret: str, now: datetime) -> None:
+def _count(session: Session, report: CreditReport, address: str, secret: keyring.Secret, now: datetime) -> None:
     day = day_of(now)
     visitor = keyring.fingerprint(secret, _VISITOR, f"{report.id} {day} {address}")[:32]
     session.execute(

@@ -51,7 +51,7 @@ class Means:
     settings: ReportSettings
     scale: Scale
     issuer: str
-    secret: str
+    secret: keyring.Secret
     classes: RetentionClasses
 
 
@@ -221,12 +221,14 @@ def consent_states(session: Session, reports: Sequence[CreditReport]) -> dict[UU
     return dict(session.execute(query).all())
 
 
-def opened(session: Session, report: CreditReport, *, secret: str) -> OpenedReport | None:
+def opened(session: Session, report: CreditReport, *, secret: keyring.Secret) -> OpenedReport | None:
     """Return a report with what it says; None once that is deleted. Raises as `all_opened` does."""
     return all_opened(session, [report], secret=secret).get(report.id)
 
 
-def all_opened(session: Session, reports: Sequence[CreditReport], *, secret: str) -> dict[UUID, OpenedReport]:
+def all_opened(
+    session: Session, reports: Sequence[CreditReport], *, secret: keyring.Secret
+) -> dict[UUID, OpenedReport]:
     """Return report -> it with what it says; those of which that is deleted are not among them.
 
     Raises
@@ -244,7 +246,7 @@ def all_opened(session: Session, reports: Sequence[CreditReport], *, secret: str
     return found
 
 
-def read(session: Session, access: Access, wire_id: str, *, secret: str, now: datetime) -> OpenedReport:
+def read(session: Session, access: Access, wire_id: str, *, secret: keyring.Secret, now: datetime) -> OpenedReport:
     """Return a report that an institution had made, under the live consent; that it went out is evidence.
 
     Raises

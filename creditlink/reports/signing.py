@@ -53,7 +53,7 @@ class Verified:
     pages: Pages | None  # None: a JSON has none
 
 
-def sign(claims: Mapping[str, object], *, secret: str) -> str:
+def sign(claims: Mapping[str, object], *, secret: keyring.Secret) -> str:
     """Return the report over `claims`, a compact JWS."""
     return keyring.sign(claims, typ=TYPE, secret=secret)
 
@@ -63,7 +63,7 @@ def digest_of(signed: str) -> str:
     return hashlib.sha256(signed.encode()).hexdigest()
 
 
-def seal(pages: bytes, *, digest: str, secret: str) -> bytes:
+def seal(pages: bytes, *, digest: str, secret: keyring.Secret) -> bytes:
     """Return a PDF with the seal over its bytes: a comment, and after it the end of the file once more.
 
     Raises

@@ -19,7 +19,7 @@ from creditlink.institutions.tables import Institution
 from creditlink.kit import ids, keyring
 from creditlink.kit.clock import day_of, to_second
 from creditlink.kit.http import paging
-from creditlink.kit.keyring import SignedDocument
+from creditlink.kit.keyring import Secret, SignedDocument
 from creditlink.objections import ending as objections
 from creditlink.reports import ending as reports
 from creditlink.retention.recheck import combine
@@ -53,7 +53,7 @@ def issue(
     rows: Mapping[str, Collection[str]],
     *,
     issuer: str,
-    secret: str,
+    secret: Secret,
     now: datetime,
     classes: RetentionClasses,
     asked_at: datetime | None = None,

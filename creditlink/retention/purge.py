@@ -31,6 +31,7 @@ from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.clock import add_months, day_of
+from creditlink.kit.keyring import Secret
 from creditlink.notifications.service import notify
 from creditlink.objections import ending as objections
 from creditlink.overlays.tables import OverlayResult
@@ -146,7 +147,7 @@ def purge_firm(
     enterprise_id: UUID,
     *,
     issuer: str,
-    secret: str,
+    secret: Secret,
     now: datetime,
     classes: RetentionClasses | None = None,
     actor: str = _CLOCK,

@@ -16,6 +16,7 @@ from creditlink.audit import service as audit
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.keyring import Secret
 from creditlink.staff import roles as role_rules
 from creditlink.staff.actor import StaffActor
 from creditlink.staff.tables import StaffAct, StaffKey, StaffMember
@@ -93,7 +94,7 @@ def invited(session: Session, secret: str, now: datetime) -> tuple[StaffMember, 
 
 
 def take_up(
-    session: Session, secret: str, *, password: str, totp_secret: str, step: int, key: str, now: datetime
+    session: Session, secret: str, *, password: str, totp_secret: str, step: int, key: Secret, now: datetime
 ) -> Account:
     """Make an invited person active, with a password and the secret of their one-time codes, both of their choosing.
 

@@ -20,6 +20,7 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Problem
 from creditlink.kit.http import border, visit
 from creditlink.kit.http.api import Api, problem_response, public
+from creditlink.kit.keyring import keys_of
 from creditlink.kit.postgres import db
 from creditlink.kit.postgres.outage import answer_for
 from creditlink.kit.processes import runtime
@@ -58,7 +59,8 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     app = flask.Flask("creditlink.web", static_folder=None)
     app.request_class = border.Request
     app.config.update(
-        SECRET_KEY=settings.secret_key,
+        SECRET_KEY=keys_of(settings.secret_key).first.secret,  # Flask wants one; no cookie of ours is signed with it
+        WTF_CSRF_SECRET_KEY=settings.secret_key,  # all of its keys: a form may be open while they change
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         MAX_FORM_MEMORY_SIZE=settings.max_body_bytes,
         SESSION_COOKIE_HTTPONLY=True,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from creditlink.kit import keyring
 from creditlink.kit.files.textfile import canonical_json
-from creditlink.kit.keyring import SignedDocument
+from creditlink.kit.keyring import Secret, SignedDocument
 
 if TYPE_CHECKING:
     from creditlink.consents.tables import Consent, ConsentEvent, ConsentSignature
@@ -25,7 +25,7 @@ class ReceiptRefused(Exception):
     """The receipt is not valid; the message says why."""
 
 
-def sign(claims: Mapping[str, object], *, secret: str) -> str:
+def sign(claims: Mapping[str, object], *, secret: Secret) -> str:
     """Return the receipt over `claims`."""
     return keyring.sign(claims, typ=TYPE, secret=secret)
 

@@ -15,6 +15,7 @@ from creditlink.decisions.classes import DECISION_RECORD, RetentionClasses
 from creditlink.decisions.looks.marks import marks_of
 from creditlink.decisions.looks.readers import Reader
 from creditlink.decisions.tables import DecisionRow
+from creditlink.kit.keyring import Secret
 
 MARKED_AT_ONCE = 200
 
@@ -59,7 +60,7 @@ def unmarked(session: Session) -> list[UUID]:
     return list(session.scalars(select(DecisionRow.id).where(*kept).order_by(DecisionRow.decided_at, DecisionRow.id)))
 
 
-def mark(session: Session, decisions: Sequence[UUID], *, secret: str) -> Iterator[str]:
+def mark(session: Session, decisions: Sequence[UUID], *, secret: Secret) -> Iterator[str]:
     """Give records their marks, for the owner's role; yield what is wrong with one that cannot be opened.
 
     The machine opens a record to make digests of it; nobody is shown what it says, so it is no look.

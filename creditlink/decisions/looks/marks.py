@@ -26,18 +26,18 @@ _PURPOSE = "marks of decisions"
 _BYTES = 16
 
 
-def mark_of(kind: str, name: str, secret: str) -> str:
+def mark_of(kind: str, name: str, secret: keyring.Secret) -> str:
     """Return the mark of a code of the book of reasons, or of an indicator's name."""
     return hashlib.blake2b(f"{kind}:{name}".encode(), key=_key(secret), digest_size=_BYTES).hexdigest()
 
 
-def marks_of(record: DecisionRecord, secret: str) -> list[str]:
+def marks_of(record: DecisionRecord, secret: keyring.Secret) -> list[str]:
     """Return the marks of a record, in order."""
     return sorted({mark_of(kind, name, secret) for kind, name in found_by(record)})
 
 
 @lru_cache(maxsize=4)
-def _key(secret: str) -> bytes:
+def _key(secret: keyring.Secret) -> bytes:
     return bytes.fromhex(keyring.fingerprint(secret, _PURPOSE, "key"))
 
 

@@ -18,6 +18,7 @@ from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
 from creditlink.institutions.tables import Institution
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.keyring import Secret
 from creditlink.staff.authenticators import end_all
 
 INVITATION_OPEN = timedelta(days=3)
@@ -113,7 +114,7 @@ def invited(session: Session, secret: str, now: datetime) -> tuple[DeskPerson, A
 
 
 def take_up(
-    session: Session, secret: str, *, password: str, totp_secret: str, step: int, key: str, now: datetime
+    session: Session, secret: str, *, password: str, totp_secret: str, step: int, key: Secret, now: datetime
 ) -> None:
     """Make an invited person active, with a password and the secret of their one-time codes, both of their choosing.
 

@@ -16,7 +16,7 @@ from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.errors import Conflict
-from creditlink.kit.keyring import box
+from creditlink.kit.keyring import Secret, box
 from creditlink.portal.person.sessions import PATH
 
 SEALED = "creditlink desk keys"
@@ -48,7 +48,7 @@ def redirect_path(code: str) -> str:
 
 
 def open_desk(
-    session: Session, institution: Institution, *, issuer: str, secret: str, actor: str, now: datetime
+    session: Session, institution: Institution, *, issuer: str, secret: Secret, actor: str, now: datetime
 ) -> list[Client]:
     """Register the clients of an institution's desk, as the database's owner.
 
@@ -87,7 +87,7 @@ def open_desk(
     return made
 
 
-def hand_of(session: Session, institution_id: UUID, hand: str, *, secret: str) -> DeskHand | None:
+def hand_of(session: Session, institution_id: UUID, hand: str, *, secret: Secret) -> DeskHand | None:
     """Return a client of an institution's desk; None where it has none."""
     row = session.execute(
         select(DeskClient, Client, Institution.code)

@@ -17,16 +17,16 @@ from creditlink.enterprises.service import by_uscc, current_rights, may_act
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.clock import day_of
 from creditlink.kit.errors import Conflict
-from creditlink.kit.keyring import fingerprint
+from creditlink.kit.keyring import Secret, fingerprint
 from creditlink.kit.postgres import db
 
 
-def digest(proven: ProvenIdentity, *, key: str) -> str:
+def digest(proven: ProvenIdentity, *, key: Secret) -> str:
     """Return by what a provider's subject is known again; nobody else can make it or try it."""
     return fingerprint(key, "creditlink identities", f"{proven.provider}\0{proven.subject}")
 
 
-def bound_to(session: Session, proven: ProvenIdentity, *, key: str) -> UUID | None:
+def bound_to(session: Session, proven: ProvenIdentity, *, key: Secret) -> UUID | None:
     """Return the account that a provider's subject is bound to."""
     return session.scalar(
         select(IdentityBinding.account_id).where(
@@ -52,7 +52,7 @@ def firm_of(session: Session, proven: ProvenIdentity) -> Enterprise:
 
 
 def register(
-    session: Session, proven: ProvenIdentity, account: Account, *, key: str, now: datetime
+    session: Session, proven: ProvenIdentity, account: Account, *, key: Secret, now: datetime
 ) -> tuple[Enterprise, list[UUID]]:
     """Bind a proof to an account and let it lead the firm; return the firm, and who led it before.
 
@@ -86,7 +86,7 @@ def register(
     return firm, former
 
 
-def proves_for(session: Session, proven: ProvenIdentity, account: Account, *, key: str, now: datetime) -> bool:
+def proves_for(session: Session, proven: ProvenIdentity, account: Account, *, key: Secret, now: datetime) -> bool:
     """Return whether a proof speaks for an account: it leads the firm, and no other is bound to the proof."""
     bound = bound_to(session, proven, key=key)
     firm = by_uscc(session, proven.uscc)
@@ -102,7 +102,7 @@ def _is_same(proven: ProvenIdentity, account: Account) -> bool:
     return "".join(proven.name.split()) == "".join(account.display_name.split())
 
 
-def _bind(session: Session, proven: ProvenIdentity, account: Account, *, key: str, now: datetime) -> None:
+def _bind(session: Session, proven: ProvenIdentity, account: Account, *, key: Secret, now: datetime) -> None:
     session.execute(
         insert(IdentityBinding)
         .values(

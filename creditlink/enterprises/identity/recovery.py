@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.enterprises.identity.links import locked
 from creditlink.enterprises.identity.tables import RecoveryCode
-from creditlink.kit.keyring import fingerprint
+from creditlink.kit.keyring import Secret, fingerprint
 
 HOW_MANY = 10
 _GROUPS, _GROUP = 4, 4
@@ -20,7 +20,7 @@ _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 _PURPOSE = "creditlink recovery codes"
 
 
-def renew(session: Session, account_id: UUID, *, key: str, now: datetime) -> list[str]:
+def renew(session: Session, account_id: UUID, *, key: Secret, now: datetime) -> list[str]:
     """Return new codes, which are not kept; all earlier ones are worth nothing from now on."""
     locked(session, account_id)
     session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account_id))
@@ -32,7 +32,7 @@ def renew(session: Session, account_id: UUID, *, key: str, now: datetime) -> lis
     return codes
 
 
-def spend(session: Session, account_id: UUID, code: str, *, key: str, now: datetime) -> bool:
+def spend(session: Session, account_id: UUID, code: str, *, key: Secret, now: datetime) -> bool:
     """Return whether it is one of the account's unused codes, and use it up: of two at once one succeeds."""
     if not looks_like_one(code):
         return False
@@ -77,5 +77,5 @@ def _new() -> str:
     return "-".join("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
 
 
-def _hash(account_id: UUID, code: str, key: str) -> str:
+def _hash(account_id: UUID, code: str, key: Secret) -> str:
     return fingerprint(key, _PURPOSE, f"{account_id} {_letters(code)}")

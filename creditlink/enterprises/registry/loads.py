@@ -136,7 +136,9 @@ def mark_ready(load: RegistryLoad, now: datetime) -> None:
         load.state, load.ready_at = "ready", now
 
 
-def take_batch(session: Session, load: RegistryLoad, *, secret: str, now: datetime, most: int = BATCH) -> int:
+def take_batch(
+    session: Session, load: RegistryLoad, *, secret: keyring.Secret, now: datetime, most: int = BATCH
+) -> int:
     """Take the next rows of a load into the registry; return how many there were, 0 at the end.
 
     A row that cannot be taken is kept aside with the reasons, and undoes nothing of the others.

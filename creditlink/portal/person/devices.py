@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
+from creditlink.kit.keyring import Secret
 from creditlink.messages.service import tell
 from creditlink.portal.person.sessions import PATH
 from creditlink.portal.site import browser, see_other, settings
@@ -29,7 +30,7 @@ _LIFE = 180 * 86400
 COOKIE = "creditlink_device"
 
 
-def known(login: str, *, secret: str) -> UUID | None:
+def known(login: str, *, secret: Secret) -> UUID | None:
     """Return the id that this browser's note has if it has signed in with `login` before, else None."""
     try:
         device, account = _sealer(secret).loads(flask.request.cookies.get(COOKIE, ""), max_age=_LIFE)
@@ -38,14 +39,14 @@ def known(login: str, *, secret: str) -> UUID | None:
         return None
 
 
-def current(session: Session, login: str, *, secret: str) -> UUID | None:
+def current(session: Session, login: str, *, secret: Secret) -> UUID | None:
     """Return the id of this browser if it has signed in with `login` before and was not ended since."""
     device_id = known(login, secret=secret)
     row = session.get(PersonDevice, device_id) if device_id is not None else None
     return device_id if row is not None and row.ended_at is None else None
 
 
-def arrive(session: Session, account: Account, now: datetime, *, secret: str) -> UUID:
+def arrive(session: Session, account: Account, now: datetime, *, secret: Secret) -> UUID:
     """Note that a person signs in with this browser, and tell them where it is a new one; return its id."""
     agent, address = flask.request.headers.get("User-Agent", "")[:200], flask.request.remote_addr or ""
     device_id = current(session, account.login, secret=secret)
@@ -69,7 +70,7 @@ def arrive(session: Session, account: Account, now: datetime, *, secret: str) ->
     return made.id
 
 
-def remember(response: flask.Response, login: str, device_id: UUID, *, secret: str, secure: bool) -> None:
+def remember(response: flask.Response, login: str, device_id: UUID, *, secret: Secret, secure: bool) -> None:
     """Give the browser its note."""
     note = _sealer(secret).dumps([str(device_id), _of(login)])
     response.set_cookie(COOKIE, note, max_age=_LIFE, path=PATH, secure=secure, httponly=True, samesite="Lax")
@@ -120,5 +121,5 @@ def _of(login: str) -> str:
     return hashlib.sha256(login.strip().lower().encode()).hexdigest()
 
 
-def _sealer(secret: str) -> URLSafeTimedSerializer:
+def _sealer(secret: Secret) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(secret, salt=_SALT)

@@ -24,6 +24,7 @@ from werkzeug.datastructures import CallbackDict
 from creditlink.enterprises.accounts import password_mark
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
+from creditlink.kit.keyring import Secret
 from creditlink.kit.postgres import db
 from creditlink.portal.tables import WebSession
 
@@ -93,12 +94,11 @@ class PortalSession(CallbackDict[str, Any], SessionMixin):
 class StoredSessions(SessionInterface):
     """Opens and saves `PortalSession` for the pages; nothing else carries a cookie."""
 
-    def __init__(self, *, secure: bool, secret: str) -> None:
+    def __init__(self, *, secure: bool, secret: Secret) -> None:
         self._secure = secure
         self.cookie = "__Secure-creditlink" if secure else "creditlink_session"
         self.anonymous_cookie = "__Secure-creditlink-form" if secure else "creditlink_form"
         self._secret = secret
-        self._sealer = URLSafeTimedSerializer(secret, salt="portal-before-sign-in")
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> PortalSession | None:
         """Return the browser's session, or a new one; for addresses outside the pages none."""
@@ -119,7 +119,7 @@ class StoredSessions(SessionInterface):
     def _before_sign_in(self, request: flask.Request) -> PortalSession:
         try:
             sealed = request.cookies.get(self.anonymous_cookie, "")
-            data = self._sealer.loads(sealed, max_age=int(BEFORE_SIGN_IN.total_seconds()))
+            data = self._sealer().loads(sealed, max_age=int(BEFORE_SIGN_IN.total_seconds()))
         except BadData:
             return PortalSession()
         return PortalSession(data if isinstance(data, dict) else None)
@@ -138,7 +138,7 @@ class StoredSessions(SessionInterface):
             self._forget(response, self.cookie, self.anonymous_cookie)
             return
         if session.account_id is None:
-            self._give(response, self.anonymous_cookie, str(self._sealer.dumps(dict(session))))
+            self._give(response, self.anonymous_cookie, str(self._sealer().dumps(dict(session))))
             return
         with db.transaction() as transaction:
             if not _is_let_in(transaction, session, self._secret):
@@ -147,6 +147,10 @@ class StoredSessions(SessionInterface):
         if session.new:
             self._give(response, self.cookie, session.token)
             self._forget(response, self.anonymous_cookie)
+
+    def _sealer(self) -> URLSafeTimedSerializer:
+        # Made each time: which key signs is a matter of the hour.
+        return URLSafeTimedSerializer(self._secret, salt="portal-before-sign-in")
 
     def _give(self, response: flask.Response, name: str, value: str) -> None:
         # Lax, not Strict: the bank sends the browser here from its own site.
@@ -170,7 +174,7 @@ def _load(token: str, now: datetime) -> PortalSession | None:
     return opened
 
 
-def _is_let_in(transaction: Session, session: PortalSession, secret: str) -> bool:
+def _is_let_in(transaction: Session, session: PortalSession, secret: Secret) -> bool:
     """Return whether the password that let the person in still stands; whoever sets another one waits for us.
 
     Sessions end when a password is set. This one is not among them yet: it must not appear afterwards.

@@ -13,6 +13,7 @@ from creditlink.enterprises.registry.feed_file import FeedRow
 from creditlink.enterprises.registry.loads import Opening
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit.clock import day_of
+from creditlink.kit.keyring import Secret
 from creditlink.sandbox.platform.credentials import FirmLogin, first_of_each_kind
 
 REGISTRAR = "sandbox"
@@ -24,7 +25,7 @@ class TiesRefused(Exception):
     """The registry did not take the script; the message has its reasons."""
 
 
-def seed_ties(session: Session, firms: Sequence[FirmLogin], *, secret: str, now: datetime) -> None:
+def seed_ties(session: Session, firms: Sequence[FirmLogin], *, secret: Secret, now: datetime) -> None:
     """Tell the registry of the scripted ties, once: a number of a registrar counts once.
 
     The first healthy firm has a mother and a sister and stands in a circle of three guarantees; the representative of

@@ -21,7 +21,7 @@ from creditlink.kit.files.documents import TakenFile
 from creditlink.kit.postgres import db
 
 SCAN = "financing.scan_papers"
-_PURPOSE = "creditlink financing documents"
+SEALED = "creditlink financing documents"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def take(
         raise Conflict(f"a request has at most {most} documents", reason="too_many")
     row = FinancingDocument(
         request_id=request.id, enterprise_id=request.enterprise_id, about=about, added_by=account.id,
-        **sealed.values_of(taken, purpose=_PURPOSE, now=now),
+        **sealed.values_of(taken, purpose=SEALED, now=now),
     )  # fmt: skip
     if any(one.sha256 == row.sha256 for one in held):
         raise Conflict("the request has this document already", reason="repeated")
@@ -102,7 +102,7 @@ def opened(session: Session, request_id: UUID, wire_id: str) -> OpenedDocument:
         There is none that this transaction may see, it was not scanned or found infected, or its time is over.
     """
     row = _named(session, request_id, wire_id, in_full=True)
-    content = sealed.content_of(row, purpose=_PURPOSE)
+    content = sealed.content_of(row, purpose=SEALED)
     if content is None:
         raise NotFound
     return OpenedDocument(row, content)
@@ -130,7 +130,7 @@ def scan_waiting(request_id: UUID, now: datetime) -> None:
             FinancingDocument.request_id == request_id, FinancingDocument.scan == "waiting"
         )
         rows = session.scalars(query.options(undefer(FinancingDocument.sealed)))
-        waiting = [(row.id, sealed.content_of(row, purpose=_PURPOSE, scanned=False)) for row in rows]
+        waiting = [(row.id, sealed.content_of(row, purpose=SEALED, scanned=False)) for row in rows]
     for document_id, content in waiting:
         state, said = sealed.scanned(content)
         if state is None:

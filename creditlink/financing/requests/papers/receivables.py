@@ -23,7 +23,7 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 
 MOST = 20
-_PURPOSE = "creditlink receivables"
+SEALED = "creditlink receivables"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def add(
     said = str(identity)
     row = insert(FinancingReceivable).values(
         request_id=request.id, enterprise_id=request.enterprise_id, kind=identity.kind,
-        sealed=keyring.box(secret, _PURPOSE).encrypt(said.encode()),
-        digest=keyring.fingerprint(secret, _PURPOSE, said), added_by=account.id, added_at=now,
+        sealed=keyring.box(secret, SEALED).encrypt(said.encode()),
+        digest=keyring.fingerprint(secret, SEALED, said), added_by=account.id, added_at=now,
     )  # fmt: skip
     added = session.scalars(row.on_conflict_do_nothing().returning(FinancingReceivable)).one_or_none()
     if added is None:
@@ -93,7 +93,7 @@ def offered(session: Session, request_id: UUID) -> list[OfferedReceivable]:
     if not rows:
         return []
     found = _elsewhere(session, request_id)
-    box = keyring.box(runtime.part(Settings).secret_key, _PURPOSE)
+    box = keyring.box(runtime.part(Settings).secret_key, SEALED)
     shown = []
     for row in rows:
         try:

@@ -16,6 +16,7 @@ from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InvalidRequest
+from creditlink.kit.keyring import Secret
 from creditlink.kit.postgres import db
 from creditlink.portal.person import throttle
 from creditlink.portal.site import browser, page, see_other, settings
@@ -25,7 +26,7 @@ class TakesUp(Protocol):
     """Makes an invited person active, with a password and the secret of their one-time codes."""
 
     def __call__(
-        self, session: Session, secret: str, *, password: str, totp_secret: str, step: int, key: str, now: datetime
+        self, session: Session, secret: str, *, password: str, totp_secret: str, step: int, key: Secret, now: datetime
     ) -> object:
         """Raise NotFound for an invitation that is not open, InvalidRequest for a password that will not do."""
 

@@ -18,6 +18,7 @@ from creditlink.enterprises.identity import links
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InvalidRequest
+from creditlink.kit.keyring import Secret
 from creditlink.kit.postgres import db
 from creditlink.messages import service as messages
 from creditlink.portal.person import devices, sessions, stepup, throttle
@@ -83,7 +84,7 @@ def send_reset() -> ResponseReturnValue:
     return response
 
 
-def _send(login: str, address: str, key: str, now: datetime) -> None:
+def _send(login: str, address: str, key: Secret, now: datetime) -> None:
     """Send the link, if there is somebody to send it to; `address` has SECRET where the link's secret belongs."""
     with db.transaction() as session:
         if throttle.count(session, [(f"reset:{throttle.hashed(login)}", PER_ACCOUNT)], now) is not None:

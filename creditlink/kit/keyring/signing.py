@@ -1,31 +1,28 @@
-"""Keys derived from the server's secret: every process has the same ones, and nothing else has to be stored.
+"""Signatures by keys derived from the server's secrets: every process has the same ones, and nothing else is stored.
 
-What is signed is a compact JWS (RFC 7515), ES256, with a `typ` of its own, so that one kind of document can
-never pass for another. The public half is at `/v1/receipt-keys`. Only we can read what is sealed.
+What is signed is a compact JWS (RFC 7515), ES256 or Ed25519, with a `typ` of its own, so that one kind of document can
+never pass for another. The public halves of all keys are at `/v1/receipt-keys`, for ever.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwk, jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, KeySet
+from joserfc.jwk import ECKey, Key, KeySet, OKPKey
 
 from creditlink.kit.files.textfile import canonical_json, json_of, read_file
+from creditlink.kit.keyring.ring import SIGNATURES, Secret, ServerKey, keys_of
 
-ALGORITHM = "ES256"
 # The order of P-256, and 16 bytes more than the key: the remainder is then as good as uniform.
 # Source: FIPS 186-5, A.2.1, key pair generation using extra random bits.
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -44,24 +41,45 @@ class SignedDocument:
     claims: Mapping[str, object]
 
 
-@lru_cache(maxsize=4)
-def signing_key(secret: str) -> ECKey:
-    """Return the key of this server's documents."""
+def signing_key(secret: Secret) -> ECKey:
+    """Return the key in force as P-256, for what is always signed ES256, whatever the key signs documents with."""
+    return _p256(keys_of(secret).current().secret)
+
+
+@lru_cache(maxsize=16)
+def _p256(secret: str) -> ECKey:
     # The name of the first kind of document: changing it would change the key that verifies receipts already issued.
     derive = HKDF(algorithm=hashes.SHA256(), length=_EXTRA, salt=None, info=b"creditlink consent receipts")
     scalar = int.from_bytes(derive.derive(secret.encode()), "big") % (_ORDER - 1) + 1
-    pem = ec.derive_private_key(scalar, ec.SECP256R1()).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    key = ECKey.import_key(pem)
+    key = ECKey.import_key(_pem(ec.derive_private_key(scalar, ec.SECP256R1())))
     key.ensure_kid()
     return key
 
 
-def public_keys(secret: str) -> dict[str, object]:
-    """Return the JWK set that verifies what this server signs."""
-    key = signing_key(secret)
-    return {"keys": [{**key.as_dict(private=False), "kid": key.kid, "use": "sig", "alg": ALGORITHM}]}
+@lru_cache(maxsize=16)
+def _ed25519(secret: str) -> OKPKey:
+    derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"creditlink documents, Ed25519")
+    key = OKPKey.import_key(_pem(ed25519.Ed25519PrivateKey.from_private_bytes(derive.derive(secret.encode()))))
+    key.ensure_kid()
+    return key
+
+
+def _pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def public_keys(secret: Secret) -> dict[str, object]:
+    """Return the JWK set that verifies what this server signs or has ever signed; an announced key is in it too."""
+    return {"keys": [public for key in keys_of(secret).keys for public in _public(key)]}
+
+
+def _public(key: ServerKey) -> list[dict[str, object]]:
+    halves: list[tuple[ECKey | OKPKey, str]] = [(_p256(key.secret), "ES256")]
+    if key.signs == "Ed25519":
+        halves.append((_ed25519(key.secret), "Ed25519"))
+    return [{**half.as_dict(private=False), "kid": half.kid, "use": "sig", "alg": alg} for half, alg in halves]
 
 
 def key_set_of(file: Path) -> dict[str, object]:
@@ -78,11 +96,13 @@ def key_set_of(file: Path) -> dict[str, object]:
     return known
 
 
-def sign(claims: Mapping[str, object], *, typ: str, secret: str) -> str:
+def sign(claims: Mapping[str, object], *, typ: str, secret: Secret) -> str:
     """Return the signed document of kind `typ` over `claims`."""
-    key = signing_key(secret)
+    current = keys_of(secret).current()
+    key = _ed25519(current.secret) if current.signs == "Ed25519" else _p256(current.secret)
     body = canonical_json(claims).encode()
-    return jws.serialize_compact({"alg": ALGORITHM, "typ": typ, "kid": key.kid}, body, key, algorithms=[ALGORITHM])
+    headers = {"alg": current.signs, "typ": typ, "kid": key.kid}
+    return jws.serialize_compact(headers, body, key, algorithms=[current.signs])
 
 
 def verify(document: str, keys: Mapping[str, object], *, typ: str) -> SignedDocument:
@@ -94,7 +114,7 @@ def verify(document: str, keys: Mapping[str, object], *, typ: str) -> SignedDocu
         It was changed, signed by somebody else, or is another kind of document.
     """
     try:
-        signed = jws.deserialize_compact(document.strip(), KeySet(_usable_keys(keys)), algorithms=[ALGORITHM])
+        signed = jws.deserialize_compact(document.strip(), KeySet(_usable_keys(keys)), algorithms=SIGNATURES)
         headers: Mapping[str, object] = signed.headers()
         claims = json.loads(signed.payload)
     except (JoseError, ValueError, KeyError, TypeError) as error:
@@ -118,18 +138,6 @@ def _usable_keys(keys: Mapping[str, object]) -> list[Key]:
     if not known:
         raise ValueError("none of the keys is of a kind that we know")
     return known
-
-
-def box(secret: str, purpose: str) -> Fernet:
-    """Return the box that seals and opens secrets of one purpose, so that a copy of the database alone reveals none."""
-    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
-
-
-def fingerprint(secret: str, purpose: str, text: str) -> str:
-    """Return a digest by which equal texts are known again for one purpose, and which nobody else can make or try."""
-    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
-    return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()
 
 
 def unverified(document: str) -> dict[str, object]:

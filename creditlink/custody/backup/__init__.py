@@ -1,0 +1,1 @@
+"""Backups: one consistent picture of the database, signed, restored whole or not at all, and proven by a drill."""
