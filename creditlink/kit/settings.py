@@ -43,7 +43,7 @@ _AT_LEAST = {
     "worker_lock_seconds": 1,
 }
 _MIN_SECRET = 32
-_CONTACT = re.compile(r"mailto:[!-~]+@[!-~]+|https://[!-~]+")
+_CONTACT = re.compile(r"mailto:[!-~]+@[!-~]+|https:/{2}[!-~]+")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _PREFIX = "CREDITLINK_"
 BUREAU_PREFIX = "CREDITLINK_BUREAU_"  # addresses and credentials of the sources: records.sources

@@ -66,7 +66,7 @@ def look_at_database(settings: Settings, *, api_processes: int, workers: int) ->
                 if not probes.fits(connection):
                     return  # what follows asks tables that may not be there
                 yield from _roles(connection)
-                yield from _server(settings, connection, api_processes=api_processes, workers=workers)
+                yield from _server(settings, database, connection, api_processes=api_processes, workers=workers)
                 yield from _content(settings, Session(connection))
             yield from _login(database)
             with database.probing() as session:
@@ -101,9 +101,11 @@ def _roles(connection: Connection) -> Iterator[DoctorFinding]:
                     "open", f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")  # fmt: skip
 
 
-def _server(settings: Settings, connection: Connection, *, api_processes: int, workers: int) -> Iterator[DoctorFinding]:
+def _server(
+    settings: Settings, database: db.Database, connection: Connection, *, api_processes: int, workers: int
+) -> Iterator[DoctorFinding]:
     server = connection.execute(_SERVER).one()
-    each = db.most_connections(settings.pool_size)
+    each = database.most_connections
     queue = lanes.queue_connections(lanes.lanes_of(settings.worker_concurrency))
     # Beside its pool an API process listens for news, and probes the database when it is asked whether it is ready.
     needed = api_processes * (each + 2) + workers * (each + queue)

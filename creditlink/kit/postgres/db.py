@@ -73,11 +73,6 @@ _SILENCE = 2.0
 """Seconds beyond `statement` after which we give up on a silent server: a stopped one times nothing out itself."""
 
 
-def most_connections(pool_size: int) -> int:
-    """Return how many connections a role's pool of one process opens at most: it keeps `pool_size` of them."""
-    return 2 * pool_size
-
-
 class UTCDateTime(TypeDecorator[datetime]):
     """An instant. Naive datetimes are refused on the way in; aware UTC comes out."""
 
@@ -167,6 +162,11 @@ class Database:
         return self._limits[role]
 
     @property
+    def most_connections(self) -> int:
+        """How many connections a role's pool opens at most: it keeps half of them."""
+        return 2 * self._pool_size
+
+    @property
     def has_api_login(self) -> bool:
         """Whether the API has a login of its own instead of only entering its role."""
         return self._api_url is not None
@@ -192,11 +192,7 @@ class Database:
             **(
                 {"poolclass": NullPool}
                 if probe
-                else {
-                    "pool_size": self._pool_size,
-                    "max_overflow": most_connections(self._pool_size) - self._pool_size,
-                    "pool_timeout": limits.pool,
-                }
+                else {"pool_size": self._pool_size, "max_overflow": self._pool_size, "pool_timeout": limits.pool}
             ),
             connect_args={"options": options, "connect_timeout": limits.connect, **_KEEPALIVES},
             hide_parameters=True,  # they are firms' data, and errors reach the log
