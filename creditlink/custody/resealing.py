@@ -66,7 +66,7 @@ def reseal(
 def _batch(
     session: Session, one: SealedColumn, sealer: Box, last: tuple[object, ...] | None, told: ResealedColumn
 ) -> tuple[tuple[object, ...] | None, int]:
-    session.execute(text("SELECT set_config('creditlink.reseals', 'on', true)"))  # what else is final: see 0067
+    session.execute(text("SELECT set_config('creditlink.reseals', 'on', true)"))  # what else is final: see 0064
     keys = list(one.table.primary_key.columns)
     query = select(*keys, one.stored).where(_of_another_key(one, sealer)).order_by(*keys).limit(BATCH)
     if last is not None:

@@ -27,7 +27,7 @@ UsedUp = Literal["day", "month"] | None
 
 
 class PostgresStore:
-    """Buckets in `limit_buckets` (migration 0064).
+    """Buckets in `limit_buckets` (migration 0063).
 
     Parameters
     ----------

@@ -3,10 +3,11 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0064"
+revision = "0063"
 down_revision = "0062"
 branch_labels = None
 depends_on = None
+serves = "0061"  # tables and functions that older code never asks for
 
 INSTANT = sa.DateTime(timezone=True)
 OWNERS = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp"

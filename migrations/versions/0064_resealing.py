@@ -2,10 +2,11 @@
 
 from alembic import op
 
-revision = "0067"
-down_revision = "0062"
+revision = "0064"
+down_revision = "0063"
 branch_labels = None
 depends_on = None
+serves = "0061"  # a trigger that lets one thing more pass
 
 # As in 0047, and one way more. The owner alone comes here with both set: no role that serves may write a payload.
 FINAL = """
