@@ -373,6 +373,16 @@ class ContestedDatum(TypedDict, total=False):
     without: BesideScore | None
     corrected: BesideScore | None
 
+class Contract(TypedDict, total=False):
+    """Contract"""
+    calls_a_minute: int | None
+    calls_a_day: int | None
+    calls_a_month: int | None
+    profiles_a_month: int | None
+    calls_today: int
+    calls_this_month: int
+    profiles_this_month: int
+
 class Correction(TypedDict, total=False):
     """Correction"""
     correction_id: str
@@ -1890,6 +1900,22 @@ class StaffPollRequest(TypedDict, total=False):
     """StaffPollRequest"""
     device_code: Required[str]
 
+class Statement(TypedDict, total=False):
+    """Statement"""
+    month: str
+    is_final: bool
+    calls: int
+    profiles: int
+    lines: list[StatementLine]
+
+class StatementLine(TypedDict, total=False):
+    """StatementLine"""
+    day: str
+    client_id: str
+    unit: str
+    what: str
+    units: int
+
 class Status(TypedDict, total=False):
     """Status"""
     state: str
@@ -1984,6 +2010,7 @@ class Usage(TypedDict, total=False):
     clients: Share
     webhooks: dict[str, Any]
     quotas: list[Quota]
+    contract: Contract
 
 class Uses(TypedDict, total=False):
     """Uses"""

@@ -1321,6 +1321,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/statements/{month}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                month: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Read what your institution used in a month (`YYYY-MM`): calls by client, day and scope, and new profiles.
+         * @description With `Accept: text/csv` the lines come as CSV.
+         */
+        get: operations["readStatement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/matching-policy": {
         parameters: {
             query?: never;
@@ -5463,6 +5485,22 @@ export interface components {
             /** @description What is committed of it */
             committed_fen?: number;
         };
+        Contract: {
+            /** @description Calls a minute; null: the platform's usual rate */
+            calls_a_minute?: number | null;
+            /** @description Calls a day, Beijing time; null: no limit */
+            calls_a_day?: number | null;
+            /** @description Calls a month; null: no limit */
+            calls_a_month?: number | null;
+            /** @description New profiles a month; null: no limit */
+            profiles_a_month?: number | null;
+            /** @description Calls counted today */
+            calls_today?: number;
+            /** @description Calls counted this month */
+            calls_this_month?: number;
+            /** @description New profiles this month */
+            profiles_this_month?: number;
+        };
         Usage: {
             /** @description Twelve at most, newest first */
             months?: components["schemas"]["MonthOfUse"][];
@@ -5478,6 +5516,30 @@ export interface components {
                 [key: string]: unknown;
             };
             quotas?: components["schemas"]["Quota"][];
+            contract?: components["schemas"]["Contract"];
+        };
+        StatementLine: {
+            /** @description YYYY-MM-DD, Beijing time */
+            day?: string;
+            /** @description Which client */
+            client_id?: string;
+            /** @description call or profile */
+            unit?: string;
+            /** @description Of a call the scope that it needed; of a profile `profile` */
+            what?: string;
+            /** @description How many */
+            units?: number;
+        };
+        Statement: {
+            /** @description YYYY-MM, Beijing time */
+            month?: string;
+            /** @description Whether the month is over: then nothing is added to it */
+            is_final?: boolean;
+            /** @description Calls counted: answered, within every limit, and no repetition under an Idempotency-Key */
+            calls?: number;
+            /** @description New profiles */
+            profiles?: number;
+            lines?: components["schemas"]["StatementLine"][];
         };
         Policy: {
             /** @description Weights, appetite, price and limit, as in the configuration */
@@ -7932,6 +7994,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -7995,6 +8073,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8117,6 +8211,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8225,6 +8335,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8299,6 +8425,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8363,6 +8505,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8436,6 +8594,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -8529,6 +8703,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8603,6 +8793,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8678,6 +8884,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8794,6 +9016,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8880,6 +9118,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8935,6 +9189,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -9008,6 +9278,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9061,6 +9347,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -9144,6 +9446,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9213,6 +9531,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -9306,6 +9640,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9370,6 +9720,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9460,6 +9826,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9526,6 +9908,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9581,6 +9979,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -9652,6 +10066,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9712,6 +10142,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9791,6 +10237,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9863,6 +10325,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -9956,6 +10434,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10016,6 +10510,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -10095,6 +10605,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -10202,6 +10728,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10277,6 +10819,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10337,6 +10895,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -10407,6 +10981,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10496,6 +11086,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10547,6 +11153,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10624,6 +11246,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10687,6 +11325,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10769,6 +11423,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -10865,6 +11535,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10954,6 +11640,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11033,6 +11735,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -11179,6 +11897,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11253,6 +11987,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -11343,6 +12093,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -11616,6 +12382,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11704,6 +12486,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11768,6 +12566,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11933,6 +12747,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12016,6 +12846,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -12113,6 +12959,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12173,6 +13035,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -12243,6 +13121,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12316,6 +13210,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12367,6 +13277,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12447,6 +13373,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -12543,6 +13485,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12616,6 +13574,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12689,6 +13663,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12778,6 +13768,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12851,6 +13857,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12924,6 +13946,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12975,6 +14013,99 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem503"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    readStatement: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The proof of the token's key (RFC 9449); absent where a certificate proves it */
+                DPoP?: components["parameters"]["DPoP"];
+            };
+            path: {
+                month: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["InvalidTokenRequest"];
+            /** @description A valid access token is needed (`unauthorized`) */
+            401: {
+                headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
+                    "DPoP-Nonce": components["headers"]["DPoPNonce"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The access token lacks the scope (`insufficient-scope`) */
+            403: {
+                headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request has invalid fields (`invalid-request`) */
+            422: {
+                headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13071,6 +14202,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13134,6 +14281,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13207,6 +14370,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13291,6 +14470,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13368,6 +14563,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`); The idempotency key belongs to another request (`idempotency-mismatch`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -13466,6 +14677,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13550,6 +14777,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`); The idempotency key belongs to another request (`idempotency-mismatch`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -13648,6 +14891,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13739,6 +14998,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13799,6 +15074,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13850,6 +15141,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14002,6 +15309,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14065,6 +15388,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14127,6 +15466,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14190,6 +15545,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14260,6 +15631,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -14542,6 +15929,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14614,6 +16017,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -14694,6 +16113,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14767,6 +16202,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14850,6 +16301,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`); The idempotency key belongs to another request (`idempotency-mismatch`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -14947,6 +16414,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15010,6 +16493,22 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15080,6 +16579,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -15161,6 +16676,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
@@ -15257,6 +16788,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15323,6 +16870,22 @@ export interface operations {
             /** @description The request has invalid fields (`invalid-request`) */
             422: {
                 headers: {
+                    "X-Request-ID": components["headers"]["XRequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description What is left of each policy */
+                    RateLimit?: string;
+                    /** @description The policies that hold */
+                    "RateLimit-Policy"?: string;
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
