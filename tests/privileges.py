@@ -19,6 +19,7 @@ API: Privileges = {
     "alembic_version": {"select": "all"},
     "approval_cases": {"insert": "all"},
     "approval_models": {"select": "all"},
+    "audit_anchors": {"select": "issued_at stamped_at"},
     "audit_entries": {"select": "all"},
     "audit_heads": {"select": "all"},
     "authorization_codes": {"select": "all", "insert": "all", "update": "all"},

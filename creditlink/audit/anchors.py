@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Text, Uuid
@@ -111,6 +111,21 @@ def _note(session: Session, written: Anchor, now: datetime) -> None:
                 index_elements=[AuditAnchored.chain_id], set_={"seq": new.excluded.seq, "digest": new.excluded.digest}
             )
         )
+
+
+@dataclass(frozen=True)
+class AnchorAges:
+    """How long ago the evidence was last anchored, and time-stamped; None: never."""
+
+    anchored_seconds: float | None
+    stamped_seconds: float | None
+
+
+def ages(session: Session, now: datetime) -> AnchorAges:
+    """Return how old the last anchor and the last time stamp are: what an operator's alert looks at."""
+    query = select(func.max(AuditAnchor.issued_at), func.max(AuditAnchor.stamped_at))
+    anchored, stamped = session.execute(query).one()
+    return AnchorAges(*(None if at is None else (now - at).total_seconds() for at in (anchored, stamped)))
 
 
 def rewound_chains(session: Session) -> list[UUID]:

@@ -24,13 +24,18 @@ def anchor_heads(timestamp: int) -> None:
         back = anchors.rewound_chains(session)
     if back:
         log.error("evidence_rewound", chains=[str(chain_id) for chain_id in back])
-    written = anchors.anchor(
-        lambda: db.transaction("worker"),
-        open_place(settings.anchors_place),
-        issuer=settings.issuer,
-        secret=settings.secret_key,
-        now=utc_now(),
-    )
+    try:
+        written = anchors.anchor(
+            lambda: db.transaction("worker"),
+            open_place(settings.anchors_place),
+            issuer=settings.issuer,
+            secret=settings.secret_key,
+            now=utc_now(),
+        )
+    except Exception as error:
+        # Said by name: the age of the last anchor, and the dead letter of the job, are what alerts are made of.
+        log.error("evidence_not_anchored", place=settings.anchors_place, error=type(error).__name__)
+        raise
     if written:
         last = written[-1]
         log.info(

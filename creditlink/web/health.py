@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from creditlink.audit import anchors
 from creditlink.consents import funnel
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.kit.clock import utc_now
@@ -17,7 +18,13 @@ from creditlink.kit.errors import NotFound, Unauthorized
 from creditlink.kit.jobs import dead_letters, lanes
 from creditlink.kit.postgres import db, logins, probes, purpose, schema
 from creditlink.kit.processes import runtime
-from creditlink.kit.processes.metrics import CONSENT_FUNNEL, DEAD_LETTERS, JOBS_OLDEST_SECONDS, JOBS_WAITING
+from creditlink.kit.processes.metrics import (
+    CONSENT_FUNNEL,
+    DEAD_LETTERS,
+    EVIDENCE_SECONDS,
+    JOBS_OLDEST_SECONDS,
+    JOBS_WAITING,
+)
 from creditlink.kit.settings import Settings
 
 blueprint = flask.Blueprint("health", __name__)
@@ -88,8 +95,18 @@ def metrics() -> flask.Response:
             stages = funnel.counts(session, utc_now())
             _, states = lanes.health(session)
             dead = dead_letters.count_open(session)
+            evidence = anchors.ages(session, utc_now())
     except SQLAlchemyError:
-        stages, states, dead = {}, [], {}  # the process's own metrics are most useful just then
+        stages, states, dead, evidence = (
+            {},
+            [],
+            {},
+            anchors.AnchorAges(None, None),
+        )  # the process's own metrics are most useful just then
+    EVIDENCE_SECONDS.clear()
+    for step, seconds in (("anchored", evidence.anchored_seconds), ("stamped", evidence.stamped_seconds)):
+        if seconds is not None:
+            EVIDENCE_SECONDS.labels(step).set(seconds)
     DEAD_LETTERS.clear()
     for task, letters in dead.items():
         DEAD_LETTERS.labels(task).set(letters)

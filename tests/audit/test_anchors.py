@@ -1,6 +1,7 @@
 """Heads anchored outside the database: a chain that was removed, rewound or rewritten since is found and named."""
 
 import json
+import re
 from datetime import datetime
 from uuid import uuid4
 
@@ -209,3 +210,21 @@ def test_the_hourly_job_anchors_as_the_worker_and_says_what_went_back(empty_data
     tasks.anchor_heads(now)
     assert said == [("evidence_rewound", {"chains": [str(firm.id)]})]
     assert json.dumps(said)
+
+
+def test_a_place_that_is_gone_is_said_and_the_age_is_measured(empty_database, settings, firm, client, monkeypatch):
+    """The alert: the job fails by name, and the metric goes on ageing until an anchor is written again."""
+    said = []
+    record(empty_database, firm.id)
+    monkeypatch.setattr(tasks.log, "error", lambda event, **more: said.append(event))
+    assert "creditlink_evidence_seconds{" not in client.get("/metrics").text
+    place = settings.var_dir / "anchors"
+    place.write_text("a file where the folder should be")
+    with pytest.raises(OSError, match="anchors"):
+        tasks.anchor_heads(0)
+    assert said == ["evidence_not_anchored"]
+    place.unlink()
+    tasks.anchor_heads(0)
+    age = re.search(r'creditlink_evidence_seconds{step="anchored"} ([0-9.e-]+)', client.get("/metrics").text)
+    assert age is not None
+    assert 0 <= float(age[1]) < 60

@@ -21,6 +21,9 @@ JOBS = Counter("creditlink_jobs_total", "Background jobs by task and outcome", [
 JOB_SECONDS = Histogram("creditlink_job_seconds", "Seconds per background job", ["task"])
 ITEMS_FAILED = Counter("creditlink_items_failed_total", "Items that a sweep could not do", ["task"])
 DEAD_LETTERS = Gauge("creditlink_dead_letters", "Failed work that waits for the operator, by task", ["task"])
+EVIDENCE_SECONDS = Gauge(
+    "creditlink_evidence_seconds", "Seconds since the evidence was last anchored, and stamped", ["step"]
+)
 JOBS_WAITING = Gauge("creditlink_jobs_waiting", "Jobs that are due, by lane", ["lane"])
 JOBS_OLDEST_SECONDS = Gauge("creditlink_jobs_oldest_seconds", "How long the oldest due job waits, by lane", ["lane"])
 CONSENT_FUNNEL = Gauge(
