@@ -3094,6 +3094,12 @@ export interface components {
             /** @description Always null: there is one page */
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "amount_fen": 100000000,
+         *       "term_months": 12
+         *     }
+         */
         ProfileRequest: {
             /**
              * Format: date
@@ -4496,6 +4502,11 @@ export interface components {
             /** @description Give it as `cursor` for the next page; null on the last */
             next_cursor: string | null;
         };
+        /**
+         * @example {
+         *       "action": "recomputed"
+         *     }
+         */
         Acknowledgement: {
             /**
              * @description `none`: nothing to do, `recomputed`: a new profile was computed, `decision_reviewed`: the earlier decision was looked at again, `no_longer_held`: the earlier profile is not held any more
@@ -4503,6 +4514,13 @@ export interface components {
              */
             action: "none" | "recomputed" | "decision_reviewed" | "no_longer_held";
         };
+        /**
+         * @example {
+         *       "profile_id": "prf_6f1a0c2b6d0e4a56a7b6f7f0a6a1d2c3",
+         *       "recipient": "顺德农商银行",
+         *       "purpose": "流动资金贷款"
+         *     }
+         */
         ReportRequest: {
             /** @description A profile that was computed under the token's consent */
             profile_id: string;

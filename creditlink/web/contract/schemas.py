@@ -16,6 +16,18 @@ _ALWAYS_THERE = ("id", "items", "next_cursor")
 _REF = "#/components/schemas/"
 
 
+_EXAMPLES: Mapping[str, Node] = {
+    "ProfileRequest": {"amount_fen": 100_000_000, "term_months": 12},
+    "ReportRequest": {
+        "profile_id": "prf_6f1a0c2b6d0e4a56a7b6f7f0a6a1d2c3",
+        "recipient": "顺德农商银行",
+        "purpose": "流动资金贷款",
+    },
+    "Acknowledgement": {"action": "recomputed"},
+}
+"""What a body may be, where the first value of each member would make an odd one."""
+
+
 def complete(document: Node) -> None:
     """Name the values of enums that are no names, hoist parts of embedded schemas, say what is always there."""
     _hoist(document)
@@ -25,6 +37,8 @@ def complete(document: Node) -> None:
         if isinstance(values, list) and any(value in _SPOKEN for value in values):
             one["x-enum-varnames"] = [_SPOKEN.get(str(v), str(v).upper()) for v in values if v is not None]
     schemas = node(node(document, "components"), "schemas")
+    for name, example in _EXAMPLES.items():
+        cast(Node, schemas[name])["example"] = dict(example)
     for name in _answered(document, schemas):
         schema = cast(Node, schemas[name])
         there = [member for member in _ALWAYS_THERE if member in node(schema, "properties")]

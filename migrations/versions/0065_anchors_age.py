@@ -2,10 +2,11 @@
 
 from alembic import op
 
-revision = "0068"
-down_revision = "0067"
+revision = "0065"
+down_revision = "0064"
 branch_labels = None
 depends_on = None
+serves = "0061"  # a right that older code does not use
 
 
 def upgrade() -> None:
