@@ -184,7 +184,7 @@ def test_every_class_has_a_name_of_its_own():
     homes = defaultdict(list)
     for name, tree in _trees().items():
         for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
+            if isinstance(node, ast.ClassDef) and node.name != "Meta":  # marshmallow's name for a schema's options
                 homes[node.name].append(name)
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 

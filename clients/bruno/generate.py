@@ -21,7 +21,8 @@ _SAMPLES = {
 _FILLED = {
     "client_id": "{{client_id}}", "client_assertion": "{{client_assertion}}", "redirect_uri": "{{redirect_uri}}",
     "login_hint": "{{uscc}}", "authorization_details": "{{authorization_details}}",
-    "refresh_token": "{{refresh_token}}", "token": "{{access_token}}", "scope": "profile:create profile:read", "auth_req_id": "{{auth_req_id}}",
+    "refresh_token": "{{refresh_token}}", "token": "{{access_token}}", "scope": "profile:create profile:read",
+    "auth_req_id": "{{auth_req_id}}",
 }  # fmt: skip
 
 

@@ -31,7 +31,8 @@ from creditlink.portal.firm.known.reports import verify
 from creditlink.portal.public import outside
 from creditlink.portal.site import FILE_PATHS
 from creditlink.status.recorder import Recorder
-from creditlink.web import compression, health, limits, problem_pages, reference, security
+from creditlink.web import compression, health, limits, reference, security
+from creditlink.web.contract import pages as problem_pages
 from creditlink.web.contract.completion import completed
 from creditlink.web.front import exchange
 from creditlink.web.wiring import register_slices

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from creditlink.consents.agreement import details as rules
 from creditlink.consents.agreement.categories import CATEGORIES
-from creditlink.consents.agreement.details import AuthorizationDetails, DetailsRefused, parse
+from creditlink.consents.agreement.details import AuthorizationDetails, parse
+from creditlink.consents.agreement.faults import DetailsRefused
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.consents.agreement.served import ServedCategories
 from creditlink.engine.facts.frames import CATEGORY_FRAMES

@@ -9,13 +9,14 @@ everything that is wrong with its members at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from creditlink.consents.agreement import limits
 from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES, PURPOSE_ACTIONS, SERVED_ACTIONS, USUAL_ACTIONS
+from creditlink.consents.agreement.faults import DetailsRefused, DetailFaults
 from creditlink.consents.agreement.served import ServedCategories
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, SUPPLIES, UTILITY, supplies_apart
 from creditlink.kit import uscc as uscc_rules
@@ -31,24 +32,12 @@ _MOST_CHARACTERS = 8192
 _MOST_OBJECTS = 16
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 _COMMON = ("locations", "actions", "datatypes", "privileges", "identifier")
-Checked = TypeVar("Checked")
 _MEMBERS = frozenset(
-    {
-        "type",
-        "locations",
-        "uscc",
-        "categories",
-        "optional_categories",
-        "purpose",
-        "access",
-        "history_months",
-        "valid_until",
-        "data_life_days",
-        "pulls_per_month",
-        "pulls_per_day",
-        "actions",
-    }
-)
+    (
+        "type", "locations", "uscc", "categories", "optional_categories", "purpose", "access", "history_months",
+        "valid_until", "data_life_days", "pulls_per_month", "pulls_per_day", "actions",
+    )
+)  # fmt: skip
 
 
 class ClientTerms(Protocol):
@@ -61,72 +50,6 @@ class ClientTerms(Protocol):
     @property
     def metadata_(self) -> Mapping[str, object]:
         """What else is registered about it; `authorization_details_types` bounds the types."""
-
-
-class DetailsRefused(Exception):
-    """The details cannot be accepted.
-
-    `description` is fit for `error_description`: it names the member and what it must be, and repeats nothing of what
-    was sent, since that would end up in the logs and pages of others.
-    """
-
-    def __init__(
-        self,
-        error: str,
-        description: str,
-        index: int | None = None,
-        attribute: str | None = None,
-        member: str | None = None,
-    ) -> None:
-        where = "" if index is None else f" at index {index}"
-        self.error = error
-        self.index = index
-        self.attribute = attribute
-        self.status = 400 if attribute is None else 412
-        self.description = f"authorization_details{where}: {description}"
-        place = "" if index is None else "/".join(["", str(index), *filter(None, [attribute or member])])
-        self.faults: tuple[Fault, ...] = (Fault(place, description, attribute),)
-        super().__init__(self.description)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong: where in the array, as a JSON pointer, and what it must be."""
-
-    pointer: str
-    detail: str
-    attribute: str | None = None  # where a fair-use limit is exceeded: which
-
-    def as_json(self) -> dict[str, str]:
-        """Return the fault as it is on the wire."""
-        body = {"pointer": self.pointer, "detail": self.detail}
-        return body if self.attribute is None else {**body, "attribute": self.attribute}
-
-
-class _Faults:
-    """What is wrong with the members of one object, in the order of the checks."""
-
-    def __init__(self) -> None:
-        self._found: list[DetailsRefused] = []
-
-    def note(self, refused: DetailsRefused) -> None:
-        """Note a fault, and go on."""
-        self._found.append(refused)
-
-    def tried(self, check: Callable[[], Checked], otherwise: Checked) -> Checked:
-        """Return what a check gives; where it refuses, note why and go on with another value."""
-        try:
-            return check()
-        except DetailsRefused as refused:
-            self._found.append(refused)
-            return otherwise
-
-    def refuse(self) -> None:
-        """Raise the first fault, with all of them in it, if there is any."""
-        if self._found:
-            first = self._found[0]
-            first.faults = tuple(fault for refused in self._found for fault in refused.faults)
-            raise first
 
 
 @dataclass(frozen=True)
@@ -273,7 +196,7 @@ def _typed(
     served: ServedCategories,
     now: datetime,
 ) -> AuthorizationDetails:
-    faults = _Faults()
+    faults = DetailFaults()
     if set(body) - _MEMBERS:
         faults.note(_refused(f"has a member that is none of {', '.join(sorted(_MEMBERS))}"))
     code = faults.tried(lambda: _uscc(body), None)
@@ -316,7 +239,7 @@ def _typed(
 
 
 def _all_categories(
-    body: dict[str, object], client: ClientTerms, served: ServedCategories, faults: _Faults
+    body: dict[str, object], client: ClientTerms, served: ServedCategories, faults: DetailFaults
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return all categories that are asked for, and the optional ones among them.
 

@@ -20,7 +20,8 @@ from creditlink.access.errors import (
 from creditlink.access.opaque import REQUEST_URI, hash_of, new_secret
 from creditlink.consents import service as consents
 from creditlink.consents.agreement import details as consent_details
-from creditlink.consents.agreement.details import AuthorizationDetails, DetailsRefused
+from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.agreement.faults import DetailsRefused
 from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.agreement.served import ServedCategories
 from creditlink.kit.processes import runtime

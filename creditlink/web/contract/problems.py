@@ -1,4 +1,4 @@
-"""Every error that an operation may answer, with an example of each. Pure."""
+"""Every error that an operation may answer, with an example of each."""
 
 from __future__ import annotations
 
