@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from creditlink.consents.agreement import limits
 from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES, PURPOSE_ACTIONS, SERVED_ACTIONS, USUAL_ACTIONS
-from creditlink.consents.agreement.faults import DetailsRefused, DetailFaults
+from creditlink.consents.agreement.faults import DetailFaults, DetailsRefused
 from creditlink.consents.agreement.served import ServedCategories
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, SUPPLIES, UTILITY, supplies_apart
 from creditlink.kit import uscc as uscc_rules
