@@ -72,9 +72,9 @@ screenshots: setup-dev ## A picture of every page of a demo, both languages and 
 	@$(BIN)/python benchmarks/_screenshots.py $(if $(ONLY),--only $(ONLY))
 
 model: setup-dev ## Train the champion's recipe anew into models/city-retrained: the same model.ubj (minutes)
-	@$(BIN)/creditlink sandbox city --firms 160000 --months 84 --seed 7 --out var/training-city --force
-	@$(BIN)/creditlink sandbox city --firms 160000 --months 84 --seed 8 --out var/calibrating-city --force
-	@$(BIN)/creditlink train var/training-city --beside var/calibrating-city --out models/city-retrained --replace
+	@$(BIN)/creditlink sandbox city --firms 240000 --months 84 --until 2026-10 --seed 7 --out var/training-city --force
+	@for seed in 8 9; do $(BIN)/creditlink sandbox city --firms 160000 --months 84 --until 2026-10 --seed $$seed --out var/calibrating-city-$$seed --force || exit 1; done
+	@$(BIN)/creditlink train var/training-city --beside var/calibrating-city-8 --beside var/calibrating-city-9 --out models/city-retrained --replace
 
 sbom: setup-dev ## What CreditLink is made of: docs/sbom.json (CycloneDX) and docs/licences.md, from the lock
 	@$(BIN)/python deploy/tools/bill.py

@@ -147,8 +147,8 @@ def of_invoices(sold: dict[int, Figures], bought: dict[int, Figures]) -> dict[st
         "input_output_ratio_12": over(costs, sales),
         "margin_proxy_12": None if costs is None or sales is None else over(sales - costs, sales),
         "purchases_growth_3": None if grown is None else grown - 1,
-        "buyers_12": mean(known(sold, "parties")),
-        "suppliers_12": mean(known(bought, "parties")),
+        **{f"buyers_{last}": mean(known(sold, "parties", last)) for last in (12, 24, 36)},
+        **{f"suppliers_{last}": mean(known(bought, "parties", last)) for last in (12, 24, 36)},
         "buyer_top1_share_12": over(total(sold, "top1"), total(sold, "gross")),
         "buyer_top5_share_12": over(total(sold, "top5"), total(sold, "gross")),
         "supplier_top1_share_12": over(total(bought, "top1"), total(bought, "gross")),
@@ -157,8 +157,8 @@ def of_invoices(sold: dict[int, Figures], bought: dict[int, Figures]) -> dict[st
         "red_letter_rate_12": over(total(sold, "red"), total(sold, "gross")),
         "void_habit_36": over(fading("void"), fading("issued")),
         "red_letter_habit_36": over(fading("red"), fading("gross")),
-        "invoices_36": total(sold, "invoices", 36),
-        "purchases_36_fen": total(bought, "amount", 36, silent=True),
+        **{f"invoices_{last}": total(sold, "invoices", last) for last in (24, 36)},
+        **{f"purchases_{last}_fen": total(bought, "amount", last, silent=True) for last in (24, 36)},
     }  # fmt: skip
 
 
@@ -222,6 +222,7 @@ def by_hand(told: dict[int, int]) -> dict[str, float | None]:
         "sales_from_peak": over(mean(1, 3), peak),
         "sales_zero_months_12": float(sum(v <= 0 for v in last12.values())),
         "sales_longest_gap_24": float(worst),
+        "sales_active_months_24": float(sum(v > 0 for v in last24.values())),
         "sales_active_months_36": float(sum(v > 0 for v in sales.values())),
         "sales_silent_share_36": 1 - sum(v > 0 for v in sales.values()) / oldest,
         "sales_volatility_12": volatility,

@@ -63,7 +63,7 @@ def simulate(firms: Firms, paths: Paths, calendar: Calendar) -> Activity:
     decline = np.where(defaulted, -0.35 - 0.16 * since, 0.0)
     # Health shows in sales with some delay.
     felt = _smooth(health - firms.level[:, None], 0.45)
-    drift = firms.growth[:, None] * (index - months / 2)
+    drift = firms.grown(calendar)[:, :months]
     shock = firms.of_trade("exposure")[:, None] * calendar.sales_shock[:months]
     slow = drift + 0.60 * felt + shock + decline
     season = firms.season[:, None] * _SEASON_TABLE[firms.trade][:, calendar.month_of_year[:months]]

@@ -1,7 +1,8 @@
 """The true probability of default within twelve months, by backward induction over the hidden state.
 
 Health departs from a firm's own level by `z`: z' = ρ z + σ ε, and now and then a jump down. The monthly
-probability of default is p = 1 − exp(−exp(b − β (z + shock))), where `b` is everything that is constant for a firm.
+probability of default is p = 1 − exp(−exp(b − β (z + shock))), where `b` is everything else that
+weighs on a firm, its size and its age among them, and changes slowly.
 D_n(z) = E[p(z') + (1 − p(z')) (1 − q) D_{n−1}(z')], q is the chance of leaving for another reason.
 """
 
@@ -19,7 +20,7 @@ JUMP_CHANCE = 0.005
 JUMP_SIZE = 0.6
 SLOPE = 1.75
 """β: log-hazard per unit of health."""
-BASE = -7.02
+BASE = -6.95
 """Log of the monthly hazard at health 0 with no other risk."""
 LEAVE_CHANCE = 0.0012
 HORIZON = 12

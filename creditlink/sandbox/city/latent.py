@@ -63,7 +63,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("growing", 0.08, 0.85, 0.2, 0.1, 0.28, 1.0, 0.05, {}),
     Kind("distressed", 0.09, -0.95, 0.2, 0.0, -0.10, 1.0, 0.10, {}),
     Kind("dormant", 0.05, 0.0, -0.3, -2.2, -0.05, 1.0, 0.86, {"social_security": 0.4, "electricity": 0.6}),
-    Kind("shell", 0.02, -0.30, 1.1, 0.2, 0.10, 0.6, 0.12, {"social_security": 0.8, "electricity": 0.8, "gas": 0.2}),
+    Kind("shell", 0.02, -0.30, 1.1, 0.6, 0.10, 0.6, 0.12, {"social_security": 0.8, "electricity": 0.8, "gas": 0.2}),
     Kind("manipulator", 0.02, -0.70, 0.5, 0.1, 0.0, 1.0, 0.05, {"social_security": 1.3, "electricity": 1.3}),
     Kind("thin", 0.07, 0.10, 0.3, -0.6, 0.15, 1.0, 0.35, {"tax": 0.8, "social_security": 0.4, "electricity": 0.5}),
     Kind("sole_trader", 0.18, 0.55, -0.2, -1.5, 0.02, 1.2, 0.12, {"social_security": 0.6, "electricity": 1.0}),
@@ -86,11 +86,15 @@ COVERAGE: dict[str, float] = {
 
 INFLATES = ("", "tax", "social_security")
 
-SIZE_SLOPE = 0.60
-"""Fall of the log-hazard per unit of log sales, beside what health and age do.
+SIZE_SLOPE = 0.80
+"""Fall of the log-hazard per unit of log sales of the month, beside what health and age do.
 
-With them the log-hazard falls by about 0.6 per unit; among real small firms it falls by 0.7 to 0.9.
+With them the log-hazard falls by about 0.75 per unit; among real small firms it falls by 0.7 to 0.9.
 """
+HEALTHY_SIZE = 0.25
+"""Log sales per unit of health: the same on every day, so that size means the same risk in any year."""
+YOUTH, YOUTH_MONTHS = 0.45, 30.0
+"""Log-hazard of a firm just founded beside that of an old one, and the months in which it falls to 1/e."""
 QUARTERLY, OCCASIONAL = 0.86, 0.08
 """Shares of small-scale taxpayers that file by quarter, as the law has it, and that of the small ones per occasion."""
 
@@ -114,7 +118,7 @@ class Firms:
     entity: Ints
     size: Floats  # log of usual monthly sales in yuan
     level: Floats  # mean health
-    risk: Floats  # log-hazard beside health
+    risk: Floats  # log-hazard beside health, size and youth
     sloppy: Floats  # pays late without being in trouble
     growth: Floats  # log sales per month
     season: Floats
@@ -138,11 +142,17 @@ class Firms:
         """Return a numeric column of each firm's trade."""
         return trade_column(column)[self.trade]
 
+    def grown(self, calendar: Calendar) -> Floats:
+        """Return by how much log sales lie above the usual ones by growth alone, shape (n, total months)."""
+        return self.growth[:, None] * (np.arange(calendar.total) - calendar.months / 2)
+
     def is_kind(self, *names: str) -> Bools:
         """Whether each firm is of one of these kinds."""
         return np.isin(self.kind, [KIND[name] for name in names])
 
 
+# The city's yuan is of one year: firms grow and shrink against one another, and all of them together stay as they are.
+_MEAN_GROWTH = sum(k.share * k.growth for k in KINDS)
 _TRADING = np.array([trade.code[0] == "C" or trade.code == "F51" for trade in TRADES])
 
 
@@ -191,13 +201,12 @@ def draw_firms(seed: int, block: int, calendar: Calendar, coverage: Mapping[str,
     region = _pick(rng, [r[3] for r in REGIONS], n)
     sole = kind == KIND["sole_trader"]
     entity = np.where(sole, 2, np.array([0, 1, 3])[_pick(rng, [0.95, 0.035, 0.015], n)])
-    size = USUAL_SIZE + 1.38 * rng.standard_normal(n) + _of_kind(kind, "size")
-    size = np.clip(size, 8.5, 18.0)
+    size = USUAL_SIZE + 1.36 * rng.standard_normal(n) + _of_kind(kind, "size")
 
     thin = kind == KIND["thin"]
     years = rng.gamma(1.6, 5.0, n).clip(0.3, 38)
     young = rng.random(n) < np.where(thin, 0.7, np.where(kind == KIND["shell"], 0.45, 0.10))
-    age = np.where(young, rng.integers(-int(calendar.months * 0.75), 18, n), (years * 12).astype(np.int64) + 6)
+    age = np.where(young, rng.integers(3 - calendar.months, 18, n), (years * 12).astype(np.int64) + 6)
     first_month = np.maximum(-age, 0)
     established = np.where(
         age <= 0,
@@ -208,12 +217,8 @@ def draw_firms(seed: int, block: int, calendar: Calendar, coverage: Mapping[str,
     first_month = np.where(age <= 0, first_month + 1, 0)
 
     level = _of_kind(kind, "health") + 0.80 * rng.standard_normal(n)
-    risk = (
-        _of_kind(kind, "risk")
-        + trade_column("risk")[trade]
-        - SIZE_SLOPE * (size - USUAL_SIZE + 0.3)
-        + 0.45 * np.exp(-np.maximum(age, 0) / 30.0)
-    )
+    size = np.clip(size + HEALTHY_SIZE * (level - 0.3), 8.5, 18.0)
+    risk = _of_kind(kind, "risk") + trade_column("risk")[trade]
     # Above five million yuan of sales a year registration as a general taxpayer is a duty; others may register too.
     general = rng.random(n) < np.where(sole, 0.05, 1 / (1 + np.exp(-1.6 * (size - np.log(5e6 / 12)))))
     rhythm = rng.random(n)
@@ -242,7 +247,7 @@ def draw_firms(seed: int, block: int, calendar: Calendar, coverage: Mapping[str,
         level=level,
         risk=risk,
         sloppy=0.25 * rng.standard_normal(n),
-        growth=(_of_kind(kind, "growth") + 0.16 * (level - 0.3) + 0.04 * rng.standard_normal(n)) / 12,
+        growth=(_of_kind(kind, "growth") - _MEAN_GROWTH + 0.04 * rng.standard_normal(n)) / 12,
         season=season,
         gap=np.where(kind == KIND["dormant"], np.maximum(gap, 0.7), gap),
         established_day=established,
@@ -261,7 +266,7 @@ class Paths:
 
     departure: Floats  # of health from the firm's own level, without the shock
     health: Floats
-    offset: Floats  # (n,) log-hazard at health = departure + shock
+    offset: Floats  # log-hazard at health = departure + shock
     default_month: Ints  # (n,) NEVER if none
     default_day: Ints  # (n,) days since 1970, NEVER if none
     leave_month: Ints  # (n,) first month without any record, NEVER if none
@@ -285,11 +290,14 @@ def draw_paths(firms: Firms, calendar: Calendar, hazard_times: float = 1.0) -> P
             departure[:, t] = z
     exposure = firms.of_trade("exposure")
     shocked = departure + exposure[:, None] * calendar.health_shock
-    offset = hazard.BASE + np.log(hazard_times) + firms.risk - hazard.SLOPE * firms.level
     index = np.arange(total)
+    constant = hazard.BASE + np.log(hazard_times) + firms.risk - hazard.SLOPE * firms.level
+    size = firms.size[:, None] + firms.grown(calendar) - USUAL_SIZE + 0.3
+    youth = YOUTH * np.exp(-np.maximum(firms.age_months[:, None] + index, 0) / YOUTH_MONTHS)
+    offset = constant[:, None] - SIZE_SLOPE * size + youth
     exists = index >= firms.first_month[:, None]
 
-    fails = (rng.random((n, total)) < hazard.monthly(offset[:, None], shocked)) & exists
+    fails = (rng.random((n, total)) < hazard.monthly(offset, shocked)) & exists
     leaves = (rng.random((n, total)) < hazard.LEAVE_CHANCE) & exists
     default = np.where(fails.any(axis=1), fails.argmax(axis=1), NEVER)
     leave = np.where(leaves.any(axis=1), leaves.argmax(axis=1), NEVER)
@@ -325,7 +333,9 @@ def truth(firms: Firms, paths: Paths, calendar: Calendar, table: hazard.HazardTa
     columns = []
     for number, month in enumerate(calendar.snapshots):
         at_risk = (firms.first_month <= month) & (paths.default_month > month) & (paths.leave_month > month)
-        value = table.at(number, exposure, paths.departure[:, month], paths.offset)
+        # Growth moves the offset by a tenth in a year at most: its mean stands for it.
+        offset = paths.offset[:, month + 1 : month + 1 + hazard.HORIZON].mean(axis=1)
+        value = table.at(number, exposure, paths.departure[:, month], offset)
         columns.append(np.where(at_risk, value, np.nan))
     n, snapshots = len(firms), len(calendar.snapshots)
     return HazardTruth(

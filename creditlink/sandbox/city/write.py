@@ -24,7 +24,7 @@ from creditlink.sandbox.city.hazard import HazardTable
 from creditlink.sandbox.city.records import events, income_tax, invoices, meters, names, payroll, tax
 from creditlink.sandbox.city.records.payments import enum_of
 
-GENERATOR_VERSION = "3"
+GENERATOR_VERSION = "4"
 """Raised whenever the same seed no longer gives the same bytes."""
 
 BYTES_PER_FIRM_MONTH = 100

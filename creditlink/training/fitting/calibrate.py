@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.stats import chi2
 
 from creditlink.engine.scoring.calibration.absence import JOINT, Absence
 from creditlink.engine.scoring.calibration.calibration import Calibration, sigmoid
@@ -95,14 +96,17 @@ LEAST_SLOPE = 0.05
 STIFFNESS = 2e-5
 """Weight of the squared differences of neighbouring slopes beside the mean log loss: few bads bend a map little."""
 
+DRIFT_BY_CHANCE = 0.01
+"""A drift that chance would make more often than this is none."""
+
 
 def fit_drift(margin: Floats, is_bad: NDArray[np.int8], years: Floats, repeats: int = 1) -> Floats:
     """Return what outcomes of earlier days differ in by their age alone: log-odds of each row, shape (n,).
 
     Firms grow, prices rise, a shock fades: the same margin means another risk on another day. A straight line in time,
     for the level and for the slope of the margin, is fitted beside the map; without its part, a row's outcome reads as
-    it would on the day to which `years` count. Both are shrunk by how uncertain they are: what chance alone could have
-    made is not carried on.
+    it would on the day to which `years` count. What chance alone could have made is not carried on: both count, or
+    none.
 
     Parameters
     ----------
@@ -110,7 +114,7 @@ def fit_drift(margin: Floats, is_bad: NDArray[np.int8], years: Floats, repeats: 
     years : from the day that the calibration is for, 0 or less, shape (n,)
     repeats : rows that show the same outcome
 
-    Source: James & Stein (1961), the positive part, for each of the two by itself.
+    Source: Wald's test of both at once, at one in a hundred.
     """
     y, centre = is_bad.astype(np.float64), float(margin.mean())
     moved = np.column_stack([margin - centre, np.ones_like(margin), years, years * (margin - centre)])
@@ -122,10 +126,11 @@ def fit_drift(margin: Floats, is_bad: NDArray[np.int8], years: Floats, repeats: 
     start = np.array([1.0, centre, 0.0, 0.0])
     optimum = minimize(loss, start, jac=True, method="L-BFGS-B", options={"gtol": 1e-9})
     p = sigmoid(moved @ optimum.x)
-    variance = repeats * np.diag(np.linalg.pinv((moved * (p * (1 - p))[:, None]).T @ moved))[2:]
+    covariance = repeats * np.linalg.pinv((moved * (p * (1 - p))[:, None]).T @ moved)[2:, 2:]
     found = optimum.x[2:]
-    kept = found * np.maximum(0.0, 1.0 - variance / np.maximum(found**2, 1e-12))
-    level, slope = (round(float(v), 6) for v in kept)
+    if found @ np.linalg.pinv(covariance) @ found < chi2.ppf(1 - DRIFT_BY_CHANCE, len(found)):
+        return np.zeros_like(margin)
+    level, slope = (round(float(v), 6) for v in found)
     return np.asarray(years * (level + slope * (margin - centre)))
 
 

@@ -125,6 +125,36 @@ INDICATORS = (
         missing=NO_RECORD, formula="sum of input invoices m01..m36", source=_INVOICES, reason_code="R162",
         expression=total("bought_amount", 36),
     ),
+    _invoice(
+        "invoices_24", "近24月开票份数", "Output invoices of the last 24 months", unit="count", window=24, direction=-1,
+        missing=NO_RECORD, formula="valid output invoices m01..m24", source=_INVOICES, reason_code="R213",
+        expression=total("sold_invoices", 24), actionable=True,
+    ),
+    _invoice(
+        "purchases_24_fen", "近24月采购总额", "Purchases of the last 24 months", unit="fen", window=24, direction=-1,
+        missing=NO_RECORD, formula="sum of input invoices m01..m24", source=_INVOICES, reason_code="R214",
+        expression=total("bought_amount", 24),
+    ),
+    _invoice(
+        "buyers_24", "月均购方户数(24月)", "Buyers in a mean month of 24", unit="count", window=24, direction=-1,
+        missing=NO_RECORD, formula="mean over m01..m24 of the distinct buyers of the month", source=_CONCENTRATION,
+        reason_code="R215", expression=mean("sold_parties", 24), actionable=True,
+    ),
+    _invoice(
+        "buyers_36", "月均购方户数(36月)", "Buyers in a mean month of 36", unit="count", window=36, direction=-1,
+        missing=NO_RECORD, formula="mean over m01..m36 of the distinct buyers of the month", source=_CONCENTRATION,
+        reason_code="R216", expression=mean("sold_parties", 36), actionable=True,
+    ),
+    _invoice(
+        "suppliers_24", "月均供方户数(24月)", "Suppliers in a mean month of 24", unit="count", window=24, direction=-1,
+        missing=NO_RECORD, formula="mean over m01..m24 of the distinct suppliers of the month", source=_CONCENTRATION,
+        reason_code="R217", expression=mean("bought_parties", 24), actionable=True,
+    ),
+    _invoice(
+        "suppliers_36", "月均供方户数(36月)", "Suppliers in a mean month of 36", unit="count", window=36, direction=-1,
+        missing=NO_RECORD, formula="mean over m01..m36 of the distinct suppliers of the month", source=_CONCENTRATION,
+        reason_code="R218", expression=mean("bought_parties", 36), actionable=True,
+    ),
 )
 # fmt: on
 """Invoice indicators in reporting order."""

@@ -330,6 +330,11 @@ INDICATORS = (
         reason_code="R197", expression=total("turnover", 24), actionable=True,
     ),
     _tax(
+        "sales_active_months_24", "有销售月数(24月)", "Months with sales in 24", unit="months", window=24, direction=-1,
+        missing=NO_RECORD, formula="months m01..m24 with sales above zero", source=_PERSISTENCE, reason_code="R219",
+        expression=positive("turnover", 24), actionable=True,
+    ),
+    _tax(
         "sales_trend_36", "销售趋势(36月)", "Trend of sales over 36 months", unit="ratio", window=36, direction=-1,
         missing=FEW_MONTHS,
         formula="slope a year of a straight line through ln(sales) of the months m01..m36 with sales",

@@ -80,7 +80,7 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
         "It follows production: it shows within {n} months once more is produced",
     ),
     (
-        r"sales_.*|invoiced_12_fen|invoices_36|months_since_invoice",
+        r"sales_.*|invoiced_12_fen|invoices_\d+|months_since_invoice",
         "如实开票并申报全部销售；销售额连续 {n} 个月达到目标",
         "Invoice and declare all sales, and hold sales at the target for {n} months",
     ),
@@ -88,6 +88,11 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
         r"profit_margin.*|loss_quarters_share_\d+",
         "提高毛利、压降费用，接下来 {n} 个月的季度申报保持盈利",
         "Raise the margin or cut costs, so that the quarters of the next {n} months show a profit",
+    ),
+    (
+        r"buyers_\d+",
+        "接下来 {n} 个月向更多客户销售",
+        "Sell to more customers over the next {n} months",
     ),
     (
         r"buyer_.*",
