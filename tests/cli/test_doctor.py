@@ -16,6 +16,7 @@ from creditlink.cli.doctor import findings
 from creditlink.cli.main import cli
 from creditlink.enterprises import accounts
 from creditlink.kit import clock
+from creditlink.kit.keyring import keyfile
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import load_settings, survey
 from tests.certificates import Authority
@@ -156,6 +157,21 @@ class TestWritten:
         (tmp_path / "var").mkdir()
         (tmp_path / "var" / "secret_key").write_text(SECRET)
         assert "secret_of_sandbox" in codes(production(env))
+
+    def test_a_file_of_keys_that_others_read_or_that_lies_with_the_data(self, env, tmp_path):
+        path = tmp_path / "var" / "keys.json"
+        path.parent.mkdir()
+        keyfile.add_key(
+            path, SECRET, keyfile.new_key(clock.utc_now(), signs_from=clock.utc_now(), signs="ES256", seals="Fernet")
+        )
+        assert "keys_with_data" in codes(production(env))
+        assert "keys_open" not in codes(production(env))
+        path.chmod(0o640)
+        assert "keys_open" in codes(production(env))
+        apart = path.rename(tmp_path / "keys.json")
+        apart.chmod(0o600)
+        found = codes(production(env, CREDITLINK_KEYS_FILE=str(apart)))
+        assert not found & {"keys_open", "keys_with_data"}
 
     def test_a_folder_into_which_nothing_can_be_written(self, env, tmp_path):
         (tmp_path / "file").write_text("")

@@ -13,6 +13,7 @@ from creditlink.audit.stamps import authority_of
 from creditlink.cli.doctor.findings import DoctorFinding, error, mend_of, warning, weakness_of
 from creditlink.enterprises.identity.providers import settings_of as identity_settings
 from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.keyring import keys_of
 from creditlink.kit.settings import SettingError, Settings
 from creditlink.messages.providers import load_providers
 from creditlink.profiles.serving.live import load_first
@@ -57,17 +58,36 @@ def _faults_of_files(settings: Settings) -> Iterator[str]:
 
 
 def _secrets(settings: Settings) -> Iterator[DoctorFinding]:
-    production = settings.is_production
+    production, keys = settings.is_production, keys_of(settings.secret_key).keys
     sandboxes = settings.var_dir / "secret_key"
-    if production and settings.secret_key and _text_of(sandboxes) == settings.secret_key:
+    if production and any(_text_of(sandboxes) == key.secret for key in keys):
         yield error("secret_of_sandbox", f"secret_key is the one of a sandbox, in {sandboxes}", f"{_MAKE}, then set "
                     "CREDITLINK_SECRET_KEY: before anything is sealed with it")  # fmt: skip
-    for name, secret in (("secret_key", settings.secret_key), ("metrics_token", settings.metrics_token)):
-        if production and secret and (why := weakness_of(secret)):
-            yield error("secret_weak", f"{name} {why}", f"{_MAKE}, then set CREDITLINK_{name.upper()}")
-    if settings.metrics_token and settings.metrics_token == settings.secret_key:
+    if production:
+        yield from _weak("secret_key", keys[0].secret)
+        yield from _keys_file(settings)
+        if settings.metrics_token:
+            yield from _weak("metrics_token", settings.metrics_token)
+    if settings.metrics_token and any(settings.metrics_token == key.secret for key in keys):
         yield error("secret_shared", "metrics_token is secret_key: every scraper holds the key of the server",
                     f"{_MAKE}, then set CREDITLINK_METRICS_TOKEN")  # fmt: skip
+
+
+def _weak(name: str, secret: str) -> Iterator[DoctorFinding]:
+    if why := weakness_of(secret):
+        yield error("secret_weak", f"{name} {why}", f"{_MAKE}, then set CREDITLINK_{name.upper()}")
+
+
+def _keys_file(settings: Settings) -> Iterator[DoctorFinding]:
+    """Look at the file of keys: who else may read it, and whether it lies where data lies."""
+    path = settings.keys_path
+    if not path.exists():
+        return
+    if path.stat().st_mode & 0o077:
+        yield error("keys_open", f"others than its owner may read {path}", f"chmod 600 {path}")
+    if path.is_relative_to(settings.var_dir):
+        yield warning("keys_with_data", f"{path} lies in var_dir: whoever copies the data copies the keys",
+                      "move it, and set CREDITLINK_KEYS_FILE")  # fmt: skip
 
 
 def _text_of(path: os.PathLike[str]) -> str | None:
