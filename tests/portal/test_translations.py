@@ -12,7 +12,7 @@ from creditlink.kit.settings import ROOT
 
 pytestmark = pytest.mark.pure
 FOLDER = ROOT / "creditlink" / "portal"
-FOLDERS = (FOLDER, ROOT / "creditlink" / "desk")
+FOLDERS = (FOLDER, ROOT / "creditlink" / "desk", ROOT / "creditlink" / "web")
 PO = FOLDER / "translations" / "zh" / "LC_MESSAGES" / "messages.po"
 
 

@@ -7846,6 +7846,19 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description Too many requests (`too-many-requests`); The quota of the contract is used up (`quota-used-up`) */
+        TooManyRequestsOrQuotaUsedUp: {
+            headers: {
+                "X-Request-ID": components["headers"]["XRequestID"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The request has invalid fields (`invalid-request`) */
         InvalidRequest: {
             headers: {
@@ -7916,7 +7929,7 @@ export interface components {
         Prefer: string;
         /** @description The `ETag` of the copy that you have: 304 while it is good */
         IfNoneMatch: string;
-        /** @description `application/pdf`: the sealed pages instead of JSON */
+        /** @description `application/pdf` for the sealed pages of a report, `text/csv` for the lines of a statement */
         Accept: string;
         /** @description The same event has the same id, however often it is sent */
         WebhookId: string;
@@ -7931,6 +7944,10 @@ export interface components {
         XRequestID: string;
         /** @description Seconds to wait before the next try */
         RetryAfter: number;
+        /** @description What is left of each policy, and in how many seconds it is whole again */
+        RateLimit: string;
+        /** @description The policies that hold: how many calls in how many seconds */
+        RateLimitPolicy: string;
         /** @description The scheme and the error (RFC 6750, RFC 9449) */
         WWWAuthenticate: string;
         /** @description The nonce for your next proof, where the server asks for one */
@@ -8012,22 +8029,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8091,22 +8093,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8229,22 +8216,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8353,22 +8325,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8443,22 +8400,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8523,22 +8465,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8619,22 +8546,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8721,22 +8633,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8811,22 +8708,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -8902,22 +8784,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9034,22 +8901,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9136,22 +8988,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9214,22 +9051,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9296,22 +9118,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9372,22 +9179,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9464,22 +9256,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9556,22 +9333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9658,22 +9420,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9738,22 +9485,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9844,22 +9576,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -9926,22 +9643,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10004,22 +9706,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10084,22 +9771,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10160,22 +9832,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10255,22 +9912,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10350,22 +9992,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10452,22 +10079,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10535,22 +10147,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10630,22 +10227,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10746,22 +10328,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10771,7 +10338,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `application/pdf`: the sealed pages instead of JSON */
+                /** @description `application/pdf` for the sealed pages of a report, `text/csv` for the lines of a statement */
                 Accept?: components["parameters"]["Accept"];
                 /** @description The proof of the token's key (RFC 9449); absent where a certificate proves it */
                 DPoP?: components["parameters"]["DPoP"];
@@ -10837,22 +10404,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10920,22 +10472,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -10999,22 +10536,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11104,22 +10626,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11171,22 +10678,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11264,22 +10756,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11343,22 +10820,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11448,22 +10910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11553,22 +11000,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11658,22 +11090,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11760,22 +11177,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -11915,22 +11317,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12012,22 +11399,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12118,22 +11490,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12400,22 +11757,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12504,22 +11846,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12584,22 +11911,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12669,6 +11981,8 @@ export interface operations {
                 headers: {
                     "X-Request-ID": components["headers"]["XRequestID"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -12765,22 +12079,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12871,22 +12170,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -12977,22 +12261,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13060,22 +12329,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13139,22 +12393,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13228,22 +12467,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13295,22 +12519,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13398,22 +12607,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13503,22 +12697,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13592,22 +12771,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13681,22 +12845,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13786,22 +12935,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13875,22 +13009,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -13964,22 +13083,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14031,22 +13135,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14056,6 +13145,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `application/pdf` for the sealed pages of a report, `text/csv` for the lines of a statement */
+                Accept?: components["parameters"]["Accept"];
                 /** @description The proof of the token's key (RFC 9449); absent where a certificate proves it */
                 DPoP?: components["parameters"]["DPoP"];
             };
@@ -14066,13 +13157,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["XRequestID"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/csv": string;
+                    "application/json": components["schemas"]["Statement"];
                 };
             };
             400: components["responses"]["InvalidTokenRequest"];
@@ -14108,22 +13200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14220,22 +13297,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14299,22 +13361,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14388,22 +13435,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14488,22 +13520,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14588,22 +13605,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14695,22 +13697,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14802,22 +13789,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -14909,22 +13881,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15016,22 +13973,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15092,22 +14034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15159,22 +14086,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15327,22 +14239,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15406,22 +14303,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15484,22 +14366,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15563,22 +14430,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15656,22 +14508,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -15744,6 +14581,8 @@ export interface operations {
                 headers: {
                     "X-Request-ID": components["headers"]["XRequestID"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -15860,6 +14699,8 @@ export interface operations {
                 headers: {
                     "X-Request-ID": components["headers"]["XRequestID"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -15947,22 +14788,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -16042,22 +14868,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -16131,22 +14942,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -16220,22 +15016,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -16326,22 +15107,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -16432,22 +15198,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -16511,22 +15262,7 @@ export interface operations {
                 };
             };
             422: components["responses"]["InvalidRequest"];
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -16604,22 +15340,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -16701,22 +15422,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -16806,22 +15512,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -16895,22 +15586,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); `violated-policies` names it, `Retry-After` says when to ask again */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    /** @description What is left of each policy */
-                    RateLimit?: string;
-                    /** @description The policies that hold */
-                    "RateLimit-Policy"?: string;
-                    "X-Request-ID": components["headers"]["XRequestID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequestsOrQuotaUsedUp"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem503"];
             default: components["responses"]["DEFAULT_ERROR"];
@@ -17157,6 +15833,8 @@ export interface operations {
                 headers: {
                     "X-Request-ID": components["headers"]["XRequestID"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     [name: string]: unknown;
                 };
                 content: {

@@ -164,26 +164,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # the library h
         return decorate
 
 
-_OVER_A_LIMIT = {
-    "description": "Over a rate (`too-many-requests`) or a quota of the contract (`quota-used-up`); "
-    "`violated-policies` names it, `Retry-After` says when to ask again",
-    "content": {PROBLEM_JSON: {"schema": ProblemSchema}},
-    "headers": {
-        "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}},
-        "RateLimit": {"description": "What is left of each policy", "schema": {"type": "string"}},
-        "RateLimit-Policy": {"description": "The policies that hold", "schema": {"type": "string"}},
-    },
-}
-
-
 def document_security(view: View, scope: str) -> View:
     """State in OpenAPI, and for the convention tests, that `view` needs an access token with `scope`."""
     view.required_scope = scope  # type: ignore[attr-defined]  # functions carry it for the guard tests
     doc = deepcopy(getattr(view, "_apidoc", {}))
-    manual: dict[str, object] = {"security": [{"oauth2": [scope]}]}
-    if 429 not in doc.get("response", {}).get("responses", {}):
-        manual["responses"] = {"429": deepcopy(_OVER_A_LIMIT)}
-    view._apidoc = deepupdate(doc, {"manual_doc": manual})  # type: ignore[attr-defined]  # smorest's own hook
+    view._apidoc = deepupdate(doc, {"manual_doc": {"security": [{"oauth2": [scope]}]}})  # type: ignore[attr-defined]  # smorest's own hook
     return view
 
 

@@ -171,8 +171,8 @@ def show_usage() -> dict[str, object]:
 @own_statements.route("/<month>", methods=["GET"])
 @require_access("usage:read")
 @own_statements.response(200, StatementSchema)
-@own_statements.doc(responses={"200": {"content": {"text/csv": {"schema": {"type": "string"}}}}})
 @own_statements.problems(Unauthorized, InsufficientScope, InvalidRequest)
+@own_statements.reads("Accept")
 def read_statement(month: str) -> dict[str, object] | flask.Response:
     """Read what your institution used in a month (`YYYY-MM`): calls by client, day and scope, and new profiles.
 

@@ -23,7 +23,7 @@ REQUEST: Mapping[str, Node] = {
     "Prefer": _text("`wait=N`: wait up to N seconds (20 at most) for the answer (RFC 7240)", examples=["wait=20"]),
     "If-None-Match": _text("The `ETag` of the copy that you have: 304 while it is good", examples=['"5f1c2a"']),
     "DPoP": _text("The proof of the token's key (RFC 9449); absent where a certificate proves it"),
-    "Accept": _text("`application/pdf`: the sealed pages instead of JSON", examples=["application/pdf"]),
+    "Accept": _text("`application/pdf` for the sealed pages of a report, `text/csv` for the lines of a statement"),
 }  # fmt: skip
 """What a request may carry, by name; a route says by `Blueprint.reads` that it reads one."""
 
@@ -36,11 +36,13 @@ ANSWER: Mapping[str, Node] = {
     "ETag": _text("The version of this answer"),
     "WWW-Authenticate": _text("The scheme and the error (RFC 6750, RFC 9449)"),
     "DPoP-Nonce": _text("The nonce for your next proof, where the server asks for one"),
+    "RateLimit": _text("What is left of each policy, and in how many seconds it is whole again"),
+    "RateLimit-Policy": _text("The policies that hold: how many calls in how many seconds"),
 }
 
 _OF_STATUS: Mapping[str, Sequence[str]] = {
     "401": ("WWW-Authenticate", "DPoP-Nonce"),
-    "429": ("Retry-After",),
+    "429": ("Retry-After", "RateLimit", "RateLimit-Policy"),
     "503": ("Retry-After",),
     "304": ("ETag",),
 }

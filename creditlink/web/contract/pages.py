@@ -45,7 +45,7 @@ def problem(slug: str) -> ResponseReturnValue:
         slug=slug,
         code=plain[slug].value,
         title=plain[slug].phrase,
-        advice=f"{about} {gettext('Check the request against the reference.')}",
+        advice=" ".join((about, gettext("Check the request against the reference."))),
         sample="",
     )
     return site.harden(flask.make_response(shown))
@@ -165,6 +165,13 @@ def words() -> Mapping[str, tuple[str, str]]:
         "request-timeout": (
             gettext("The request body did not arrive in time"),
             gettext("Send it again over a connection that carries it faster, or send less at once."),
+        ),
+        "quota-used-up": (
+            gettext("The quota of the contract is used up"),
+            gettext(
+                "The member violated-policies says which: of the day or of the month. It begins anew after the "
+                "seconds in Retry-After; the operator can agree on a larger one with you."
+            ),
         ),
         "too-many-requests": (
             gettext("Too many requests"),

@@ -8,6 +8,7 @@ from creditlink.access.guard import InvalidTokenRequest
 from creditlink.kit import errors
 from creditlink.kit.errors import Problem
 from creditlink.kit.http.api import PROBLEM_JSON
+from creditlink.metering.fields import QuotaUsedUp
 from creditlink.web.contract import headers
 from creditlink.web.contract.nodes import Node, held, node, objects_of, operations_of
 
@@ -16,13 +17,15 @@ _MORE: Mapping[type[Problem], Node] = {
     errors.InvalidRequest: {"errors": [{"pointer": "/amount_fen", "detail": "Must be greater than or equal to 100."}]},
     errors.ConsentRefused: {"reason": "revoked"},
     errors.LimitExceeded: {"attribute": "pulls_per_month"},
+    errors.TooManyRequests: {"violated-policies": ["client"]},
+    QuotaUsedUp: {"violated-policies": ["calls-a-month"]},
     errors.RecordsUnavailable: {"missing": ["tax"], "sources": {"tax": "source_down"}},
 }
 _EVERYWHERE: tuple[type[Problem], ...] = (
     errors.InvalidRequest, Problem, errors.DatabaseUnavailable, errors.DatabaseBusy, errors.Overloaded,
     errors.AuditUnavailable,
 )  # fmt: skip
-_OF_TOKENS: tuple[type[Problem], ...] = (InvalidTokenRequest,)
+_OF_TOKENS: tuple[type[Problem], ...] = (InvalidTokenRequest, errors.TooManyRequests, QuotaUsedUp)
 _OF_BODIES: tuple[type[Problem], ...] = (
     errors.MalformedBody, errors.RequestTimeout, errors.BodyTooLarge, errors.UnsupportedMediaType,
 )  # fmt: skip

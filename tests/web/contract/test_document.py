@@ -30,7 +30,7 @@ OPERATIONS = [
 ]
 OF_PEOPLE = ("/portal", "/verify", "/reference", "/problems", "/cards/verify", "/cards/<token>")
 """Pages, which no program calls."""
-NOT_IN_IT = {"/", "/openapi.json", "/metrics"}
+NOT_IN_IT = {"/", "/openapi.json", "/metrics", "/.well-known/security.txt"}
 
 
 def all_of(value):
