@@ -45,7 +45,7 @@ def arguments():
     parser.add_argument("--turns", type=int, default=3, help="turns, of which the best counts (default 3)")
     parser.add_argument("--features", type=int, default=60, help="features of the random models (default 60)")
     parser.add_argument("--trees", type=int, nargs="*", default=[100, 300], help="random models of so many trees")
-    parser.add_argument("--model", type=Path, help="also a model folder, such as models/city-2026f")
+    parser.add_argument("--model", type=Path, help="also a model folder, such as models/city-2026g")
     parser.add_argument(
         "--other-python", type=Path, metavar="PYTHON",
         help="an interpreter with numpy and another xgboost (3.4 needs Python 3.12), to compare with that too",

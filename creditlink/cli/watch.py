@@ -33,7 +33,7 @@ def watch() -> None:
     \b
     creditlink watch run --day 2026-11-29
     creditlink watch show --purpose underwriting
-    creditlink watch series sales_12_fen --purpose underwriting --model city-2026f
+    creditlink watch series sales_12_fen --purpose underwriting --model city-2026g
     creditlink watch alarms
     creditlink watch close alm_… --resolution "the tax office changed its form" --as ben
     creditlink watch lift underwriting --reason "inputs are back" --as ben

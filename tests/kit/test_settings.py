@@ -112,24 +112,24 @@ def test_a_broken_file_is_named_with_what_is_wrong(config_dir, tmp_path, file, t
     ],
 )
 def test_a_broken_model_folder_is_named(tmp_path, file, text):
-    folder = shutil.copytree(ROOT / "models" / "city-2026f", tmp_path / "models" / "city-2026f")
+    folder = shutil.copytree(ROOT / "models" / "city-2026g", tmp_path / "models" / "city-2026g")
     (folder / file).unlink()
     if text is not None:
         (folder / file).write_text(text)
     settings = load_settings({"CREDITLINK_VAR_DIR": str(tmp_path), "CREDITLINK_MODELS_DIR": str(tmp_path / "models")})
-    with pytest.raises(SettingError, match=r"setting model='city-2026f': ") as refused:
+    with pytest.raises(SettingError, match=r"setting model='city-2026g': ") as refused:
         load_live(settings)
     assert "\n" not in str(refused.value)
 
 
 def test_production_names_a_model_that_is_only_a_candidate(tmp_path):
-    shutil.copytree(ROOT / "models" / "city-2026f", tmp_path / "city-2026f")
+    shutil.copytree(ROOT / "models" / "city-2026g", tmp_path / "city-2026g")
     register = json.loads((ROOT / "models" / "registry.json").read_text())
-    (tmp_path / "registry.json").write_text(json.dumps(register | {"entries": register["entries"][:6]}))
+    (tmp_path / "registry.json").write_text(json.dumps(register | {"entries": register["entries"][:13]}))
     with pytest.raises(SettingError) as refused:
         load_live(load_settings(FULL | {"CREDITLINK_MODELS_DIR": str(tmp_path)}))
     assert str(refused.value) == (
-        "setting model='city-2026f': the model is candidate, not live: two operators must promote it"
+        "setting model='city-2026g': the model is candidate, not live: two operators must promote it"
     )
 
 

@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 DESK = "/portal/staff"
-MODEL = "city-2026f"
+MODEL = "city-2026g"
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ class TestPage:
 
 
 @pytest.mark.pure
-@pytest.mark.parametrize("model_id", ["city-2026f", "scorecard-2026f"])
+@pytest.mark.parametrize("model_id", ["city-2026g", "scorecard-2026f"])
 def test_what_ships_is_of_the_models_that_ship(model_id, tmp_path):
     manifest = (ROOT / "models" / model_id / "manifest.json").read_bytes()
     found = swarm_for(model_id, sha256_of(manifest), ROOT / "models")

@@ -171,7 +171,7 @@ class TestModels:
         found = compare(before, after, ModelFolders(live, tmp_path))
         parts = {one.name: one for one in found.parts}
         assert parts["model"].points
-        assert "更换为city-2026f，新增137项指标" in parts["model"].text_zh
+        assert "更换为city-2026g，新增144项指标" in parts["model"].text_zh
         assert sum(one.points for one in found.parts) == after.points - before.points
 
     def test_a_score_that_cannot_be_reproduced_is_said(self, stored, folders):

@@ -39,7 +39,7 @@ def test_a_day_is_watched_and_shown(run, in_use, many):
     shown = run("show", "--purpose", "underwriting")
     assert shown["day"] == day
     assert shown["models"][0]["levels"]["few"] > 100
-    assert run("series", "--purpose", "underwriting", "--model", "city-2026f")[0]["level"] == "few"
+    assert run("series", "--purpose", "underwriting", "--model", "city-2026g")[0]["level"] == "few"
     tomorrow = (day_of(now) + timedelta(days=1)).isoformat()
     assert "it has not come yet" in run("run", "--day", tomorrow, fails=True)
 

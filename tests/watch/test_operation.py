@@ -147,7 +147,7 @@ def test_few_profiles_and_a_model_of_yesterday_raise_nothing(many, in_use):
     with db.transaction("owner") as session:
         levels = select(SeriesFinding.level).where(SeriesFinding.day == day_of(now), SeriesFinding.series == "points")
         assert session.scalars(levels).all() == ["few"]
-        session.get_one(PurposeStanding, ("city-2026f", UNDERWRITING)).since_at = now
+        session.get_one(PurposeStanding, ("city-2026g", UNDERWRITING)).since_at = now
     many(200, day_of(now), seed=7, points_shift=-200)
     watched()
     assert alarms() == []

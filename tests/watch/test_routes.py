@@ -78,7 +78,7 @@ def test_every_role_of_staff_sees_and_nobody_else(raised, call, bank, authorized
 
 def test_a_course_and_what_it_takes(raised, call):
     risk = call("risk")
-    query = f"purpose={UNDERWRITING}&model_id=city-2026f"
+    query = f"purpose={UNDERWRITING}&model_id=city-2026g"
     (found,) = risk("GET", f"/v1/watch/series?{query}&series=sales_12_fen").json()["items"]
     assert (found["level"], found["against"]) == ("shifted", "training")
     assert risk("GET", f"/v1/watch/series?{query}&until=2026-11-28").json() == {"items": []}
@@ -110,7 +110,7 @@ def test_a_freeze_is_lifted_with_a_reason_and_stays_over(raised, call):
     operator = call("operator")
     assert operator("POST", path, json={"reason": " "}).status_code == 422
     assert operator("POST", "/v1/watch/freezes/monitoring/lift", json={"reason": "x"}).status_code == 404
-    assert operator("POST", path, json={"reason": "inputs are back"}).json()["model_id"] == "city-2026f"
+    assert operator("POST", path, json={"reason": "inputs are back"}).json()["model_id"] == "city-2026g"
     assert operator("POST", path, json={"reason": "inputs are back"}).status_code == 404
     with db.transaction("owner") as session:
         assert restraint.frozen_purposes(session) == {}

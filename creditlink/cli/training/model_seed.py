@@ -20,7 +20,7 @@ _reason = click.option("--reason", required=True, help="Why; kept with the entry
 def seed() -> None:
     """Write the file that a fresh database's register starts from: models/registry.json, beside the folders.
 
-    creditlink models seed register city-2026f --owner risk-team --by ada --reason "trained on the new city"
+    creditlink models seed register city-2026g --owner risk-team --by ada --reason "trained on the new city"
 
     Names are names: nobody signs here. Who is live is decided in the database (creditlink models propose).
     """

@@ -39,11 +39,11 @@ def models() -> None:
     """Take models through their life; each step takes another person, and who proposes cannot sign.
 
     \b
-    creditlink models register city-2026f --tier 1 --use "small firms" --limits "no groups" --reason "…" --as ada
-    creditlink models propose city-2026f validated --reason "report of 25 November" --as ada
-    creditlink models approve city-2026f validated --as ben
-    creditlink models propose city-2026f approved --conditions "loans up to 5,000,000 yuan" --reason "…" --as ada
-    creditlink models approve city-2026f approved --as cleo
+    creditlink models register city-2026g --tier 1 --use "small firms" --limits "no groups" --reason "…" --as ada
+    creditlink models propose city-2026g validated --reason "report of 25 November" --as ada
+    creditlink models approve city-2026g validated --as ben
+    creditlink models propose city-2026g approved --conditions "loans up to 5,000,000 yuan" --reason "…" --as ada
+    creditlink models approve city-2026g approved --as cleo
     creditlink models rollback city-2026e --reason "drift" --as ben
 
     candidate → validated → approved → shadow → live → retired, for each purpose. Every process serves what is live

@@ -73,8 +73,8 @@ def train_outcomes(
     """Train a model on the outcomes of real loans alone; no synthetic outcome is in it.
 
     \b
-    creditlink train outcomes models/city-2026f --from-database --as wang --out models/loans-2027a
-    creditlink train outcomes models/city-2026f --applicants var/applicants.parquet --out models/loans-2027a
+    creditlink train outcomes models/city-2026g --from-database --as wang --out models/loans-2027a
+    creditlink train outcomes models/city-2026g --applicants var/applicants.parquet --out models/loans-2027a
 
     From MODEL comes nothing but the medians per industry that the indicators were computed with. 50 firms must have
     gone bad. The folder holds outcomes.json, card.md and datasheet.md: AUC and bad rates with intervals, on firms that

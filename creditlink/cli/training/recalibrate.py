@@ -33,8 +33,8 @@ def recalibrate_model(model: Path, file: Path | None, from_database: bool, who: 
     """Fit the level of MODEL to real outcomes and write it as a new model; the trees stay the same bytes.
 
     \b
-    creditlink train recalibrate models/city-2026f --outcomes var/outcomes.csv --out models/portfolio-2026a
-    creditlink train recalibrate models/city-2026f --from-database --as wang --out models/portfolio-2026a
+    creditlink train recalibrate models/city-2026g --outcomes var/outcomes.csv --out models/portfolio-2026a
+    creditlink train recalibrate models/city-2026g --from-database --as wang --out models/portfolio-2026a
 
     A row of outcomes is a firm on a day: is_bad (1: 90 days past due within the 12 months after), and pd_12m as the
     model gave it, or margin, or every indicator as `financing labels` writes them. Optional: firm (rows of one firm

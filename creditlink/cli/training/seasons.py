@@ -20,7 +20,7 @@ from creditlink.training.fitting import seasons as measuring
 def seasons(model_id: str, city_dir: Path) -> None:
     """Measure a model's inputs and scores through its city's newest year; written to models/seasons/.
 
-    creditlink train seasons city-2026f var/city12k
+    creditlink train seasons city-2026g var/city12k
 
     New models keep this in their folder. The city should be the one that the model learned from; of one seed, a smaller
     city is the beginning of a larger one.

@@ -21,7 +21,7 @@ from creditlink.training.validation import swarm as measuring
 def swarm(model_id: str, city_dir: Path, seed: int) -> None:
     """Compute the contributions of a model over a sample of a city's firms; written to models/swarms/.
 
-    creditlink train swarm city-2026f var/city4k
+    creditlink train swarm city-2026g var/city4k
 
     The file holds, for each of the indicators that move the points most, its points and the ranks of its values and of
     its partner's, each indicator mixed by itself: no firm can be read from it.

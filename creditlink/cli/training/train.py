@@ -59,7 +59,7 @@ def train() -> None:
 
     \b
     creditlink sandbox city --firms 20000 --months 48 --seed 7 --out var/city
-    creditlink train var/city --out models/city-2026f --seed 7
+    creditlink train var/city --out models/city-2026g --seed 7
 
     `train CITY_DIR` is short for `train city CITY_DIR`.
     """
@@ -68,7 +68,7 @@ def train() -> None:
 @train.command()
 @click.argument("city_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Model folder to write, e.g. models/city-2026f."
+    "--out", type=click.Path(path_type=Path), required=True, help="Model folder to write, e.g. models/city-2026g."
 )
 @click.option("--seed", type=int, default=2026, show_default=True, help="Folds, withheld categories, sampling.")
 @click.option("--rounds", type=click.IntRange(10, 300), help="Trees at most; default: as config/champion.toml says.")

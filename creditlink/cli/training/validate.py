@@ -37,7 +37,7 @@ def validate_model(model: Path, city_dir: Path, out: Path, challenger: bool) -> 
     """Measure a model on a city; write validation.html, validation.json and card.md from the same figures.
 
     \b
-    creditlink train validate models/city-2026f --city var/city --out var/validation
+    creditlink train validate models/city-2026g --city var/city --out var/validation
 
     Discrimination, calibration, segments and parity, stability over time, gains, sensitivity, monotonicity on a grid,
     power of the cross-checks, the WOE scorecard and the best possible. Needs the training extra.

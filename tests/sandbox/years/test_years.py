@@ -26,7 +26,7 @@ from creditlink.training.dataset import FEATURES
 from creditlink.training.outcomes.fitting import LEAST_BADS
 from creditlink.training.recalibration.outcomes import OutcomesUnusable
 
-MODEL = ROOT / "models" / "city-2026f"
+MODEL = ROOT / "models" / "city-2026g"
 GENEROUS = BankPlan(ask=0.95, approve=0.9, by_lot=0.5)
 
 

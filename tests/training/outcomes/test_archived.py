@@ -30,7 +30,7 @@ MADE = datetime(2025, 1, 10, 4, tzinfo=UTC)
 AS_OF = date(2025, 1, 11)
 ANSWERED = MADE + timedelta(days=3)
 CUT = date(2026, 6, 30)
-MODEL = ROOT / "models" / "city-2026f"
+MODEL = ROOT / "models" / "city-2026g"
 
 
 class Portfolio:
@@ -87,7 +87,7 @@ class Portfolio:
                 payload_sha256=sha256_of(payload), previous="0" * 64, digest="1" * 64,
                 keep_until=MADE + timedelta(days=1826), expired_at=MADE if expired else None,
                 enterprise_id=firm.id, institution_id=agreed.institution_id, consent_id=agreed.id, as_of=as_of,
-                grade="B", model_id="city-2026f", bundle_sha256=None,
+                grade="B", model_id="city-2026g", bundle_sha256=None,
                 payload=None if expired else archive.seal(payload, self.settings.secret_key),
             )
         )  # fmt: skip

@@ -14,7 +14,7 @@ from tests.training.outcomes.firms import made_up
 
 pytestmark = pytest.mark.pure
 
-MODEL = str(ROOT / "models" / "city-2026f")
+MODEL = str(ROOT / "models" / "city-2026g")
 
 
 @pytest.fixture(scope="module")

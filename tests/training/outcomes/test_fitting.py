@@ -23,7 +23,7 @@ from tests.training.outcomes.firms import made_up, shuffled
 
 pytestmark = pytest.mark.pure
 
-PARENT = "models/city-2026f"
+PARENT = "models/city-2026g"
 NOW = datetime(2027, 1, 5, tzinfo=UTC)
 
 
