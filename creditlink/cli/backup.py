@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -109,17 +109,19 @@ def restore(folder: Path, keys: Path | None, address: str | None) -> None:
     settings = load_settings()
     runtime.process().put(settings)
     configure_logging(settings)
-    database = db.Database(address or database_url(settings))
-    with _refusals():
-        manifest = _manifest(settings, folder, keys)
-        wrong = restoring.restore(manifest, database, environment=settings.environment, secret=settings.secret_key)
-    for one in wrong:
-        click.echo(one)
-    if wrong:
-        sys.exit(1)
-    with database.transaction("owner") as session:
-        detail = {"backup": manifest.folder.name, "sha256": manifest.claims["sha256"]}
-        audit.record(session, action="backup.restore", result="done", actor="operator", now=utc_now(), detail=detail)
+    with closing(db.Database(address or database_url(settings))) as database:
+        with _refusals():
+            manifest = _manifest(settings, folder, keys)
+            wrong = restoring.restore(manifest, database, environment=settings.environment, secret=settings.secret_key)
+        for one in wrong:
+            click.echo(one)
+        if wrong:
+            sys.exit(1)
+        with database.transaction("owner") as session:
+            detail = {"backup": manifest.folder.name, "sha256": manifest.claims["sha256"]}
+            audit.record(
+                session, action="backup.restore", result="done", actor="operator", now=utc_now(), detail=detail
+            )
     print_json({"database": database.name, "backup": manifest.folder.name, "made_at": manifest.claims["made_at"]},
                default=iso)  # fmt: skip
 
