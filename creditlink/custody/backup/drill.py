@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from creditlink.audit import chain, service
@@ -39,10 +39,9 @@ def scratch(database: db.Database) -> Iterator[db.Database]:
         yield made
     finally:
         made.close()
-        server = create_engine(database.url, isolation_level="AUTOCOMMIT", hide_parameters=True)
-        with server.connect() as connection:
-            connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
-        server.dispose()
+        with database.engine("owner").connect() as connection:
+            apart = connection.execution_options(isolation_level="AUTOCOMMIT")  # no transaction drops a database
+            apart.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
 
 def drill(
