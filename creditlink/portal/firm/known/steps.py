@@ -13,7 +13,7 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
         "File each VAT return of the next {n} months by its due day; first file what is still open",
     ),
     (
-        r"income_tax_late_\d+",
+        r"income_tax_late_.*",
         "接下来 {n} 个月的企业所得税预缴和汇算清缴都在期限内申报",
         "File each income-tax return of the next {n} months by its due day",
     ),
@@ -33,9 +33,14 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
         "Put open violations right with the tax office, and have it close them",
     ),
     (
-        r"contributions_(late|days_late|worst_days_late)_.*",
+        r"contributions_(late|days_late|worst_days_late|days_ahead)_.*",
         "接下来 {n} 个月的社保费每月都在期限内缴纳；可签约银行代扣",
         "Pay the social-security contributions of each of the next {n} months by the due day; a direct debit does it",
+    ),
+    (
+        r"contributions_unpaid_fen",
+        "补缴所欠社保费",
+        "Pay the social-security contributions that are owed",
     ),
     (
         r"insured_gap_\d+",
@@ -59,7 +64,7 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
     ),
     (r"fund_unpaid_fen", "补缴所欠公积金", "Pay the housing-fund deposits that are owed"),
     (
-        r"bills_(late|days_late|worst_days_late|days_ahead).*",
+        r"bills_(late|days_late|worst_days_late|days_ahead|on_time_share).*",
         "接下来 {n} 个月的水、电、气费在期限前缴清；可签约代扣",
         "Pay the electricity, water and gas bills of the next {n} months before their due day; a direct debit does it",
     ),
@@ -75,12 +80,12 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
         "Pay in time, so that nothing is cut off for {n} months",
     ),
     (
-        r"(electricity|water|gas)_(growth|trend|idle).*|energy_capacity_score|night_share_change_\d+",
+        r"(electricity|water|gas)_(growth|trend|idle).*|energy_capacity_score|capacity_utilisation|night_share_change_\d+",
         "随生产而变：恢复或扩大生产后，{n} 个月内逐步显现",
         "It follows production: it shows within {n} months once more is produced",
     ),
     (
-        r"sales_.*|invoiced_12_fen|invoices_\d+|months_since_invoice",
+        r"sales_.*|invoiced_12_fen|invoices_\d+|invoice_active_months_\d+|months_since_invoice",
         "如实开票并申报全部销售；销售额连续 {n} 个月达到目标",
         "Invoice and declare all sales, and hold sales at the target for {n} months",
     ),
@@ -133,6 +138,11 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
         r"shipment.*|stock_cover_\d+",
         "稳定发货、加快库存周转，持续 {n} 个月",
         "Ship steadily and turn stock over faster, for {n} months",
+    ),
+    (
+        r"exports_growth_\d+",
+        "随出口而变：出口恢复或扩大并如实报关后，{n} 个月内逐步显现",
+        "It follows exports: it shows within {n} months once more is exported and declared in full",
     ),
     (
         r"foreign_trade_12_fen|customs_fault_share_\d+",
