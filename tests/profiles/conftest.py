@@ -81,7 +81,9 @@ def facts_of(city, firm: int, categories=CORE) -> list[Fact]:
             for row in rows.to_dicts():
                 known_on, period = row.pop("known_on"), row.pop("period")
                 row.pop("firm")
-                subkey = "/".join(str(row.pop(k)) for k in keys)
+                subkey = "/".join(str(row[k]) for k in keys)
+                for key in keys[:1]:  # the others stay in the body, as connectors write them
+                    row.pop(key)
                 values = {k: v.isoformat() if isinstance(v, date) else v for k, v in row.items()}
                 at = datetime.combine(known_on, datetime.min.time(), tzinfo=utc_now().tzinfo)
                 fact = Fact(frame, period, subkey, json.loads(json.dumps(values)), at)
