@@ -31,12 +31,12 @@ def city(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def firm_of(city):
-    """The USCC of a firm that a frame knows."""
+    """The USCC of the firm of which a frame knows most."""
     codes = pl.read_parquet(city / "firms" / "*.parquet")
 
     def find(frame, **where):
         rows = pl.read_parquet(city / frame / "*.parquet").filter(**where)
-        return codes.filter(pl.col("firm") == rows["firm"].min())["uscc"][0]
+        return codes.filter(pl.col("firm") == rows["firm"].mode().min())["uscc"][0]
 
     return find
 
