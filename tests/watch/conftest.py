@@ -42,7 +42,9 @@ def in_use(settings, monkeypatch):
     """
     rules = parse(settings.read_toml(FILE))
     # Firms that are all alike are not the city's: they are held against their own first days.
-    monkeypatch.setattr("creditlink.watch.tasks.reference_for", lambda model, _: reference_of(model))
+    monkeypatch.setattr(
+        "creditlink.watch.tasks.reference_for", lambda model, _: replace(reference_of(model), phases={}, days=())
+    )
     monkeypatch.setattr(watch_settings, "parse", lambda _: replace(rules, baseline_firms=200))
 
     def take_over(now, *, since=timedelta(days=365)):

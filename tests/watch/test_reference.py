@@ -108,7 +108,7 @@ def test_the_shipped_scorecard_keeps_its_year_and_the_champion_its_bins():
     expected = scorecard.expected("sales_12_fen", date(2027, 5, 12))
     assert expected.before.sum() == pytest.approx(1.0)
     assert expected.firms > 5000
-    model = load(ROOT / "models" / "city-2026g")
+    model = load(ROOT / "models" / "city-2026f")
     kept = reference_for(model, ROOT / "models")
     assert set(kept.phases) == set(range(24))
     assert set(model.features) < set(kept.edges)
@@ -120,7 +120,7 @@ def test_the_shipped_scorecard_keeps_its_year_and_the_champion_its_bins():
 def test_a_reference_beside_the_folders_is_of_one_model(tmp_path):
     from creditlink.engine.scoring.model import load
 
-    model = load(ROOT / "models" / "city-2026g")
+    model = load(ROOT / "models" / "city-2026f")
     assert reference_for(model, tmp_path).phases == {}
     made = DriftReference({"a": (0.5,)}, {3: {"a": (1, 2, 3)}})
     path = write_reference(model, made, tmp_path, city={"seed": 7})
