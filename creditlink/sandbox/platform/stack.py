@@ -12,6 +12,7 @@ from typing import Protocol
 from creditlink.engine.vocabulary import SUPPLIES
 from creditlink.kit.clock import day_of, last_complete_month, utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings, load_settings
 from creditlink.lifecycle import history
 from creditlink.sandbox.bureaus.real_invoices import real_firms
@@ -137,6 +138,7 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
     now = utc_now()
     issuer = f"http://127.0.0.1:{ports.api[0]}"
     settings = replace(load_settings(), issuer=issuer)
+    runtime.process().put(settings)  # what is seeded is sealed by the keys in them
     say("starting the database" if settings.database_url is None else "opening the database of DATABASE_URL")
     opened = open_own(settings, name=database)
     folder = settings.var_dir / database
