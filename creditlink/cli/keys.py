@@ -62,7 +62,7 @@ def list_keys() -> None:
 
 
 @keys.command()
-@click.option("--lead", type=click.IntRange(0, 24 * 90), default=24, show_default=True,
+@click.option("--lead", type=click.IntRange(0, 24 * 90), show_default=True, default=rotation.LEAD_HOURS,
               help="Hours until it is used; within them every process must be started anew.")  # fmt: skip
 @click.option("--signs", type=click.Choice(SIGNATURES), default="ES256", show_default=True, help="Signature.")
 @click.option("--seals", type=click.Choice(CIPHERS[1:]), default=CIPHERS[1], show_default=True, help="Cipher.")

@@ -20,8 +20,8 @@ from creditlink.staff.acts import KINDS, ActKind, propose
 from creditlink.staff.tables import StaffAct
 
 KIND = "keys.rotate"
-LEAD = timedelta(hours=24)
-"""How long a key is announced before it is used: every process must have been started with it by then."""
+LEAD_HOURS = 24
+"""How long a key is usually announced before it is used: every process must have been started with it by then."""
 
 
 def wanted(*, lead_hours: int, signs: str, seals: str) -> dict[str, object]:

@@ -11,7 +11,7 @@ import math
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from creditlink.kit.clock import SHANGHAI, day_of
+from creditlink.kit.clock import add_months, day_of, month_start, start_of_day
 from creditlink.kit.errors import TooManyRequests
 from creditlink.metering.buckets import Charge, Ruling
 
@@ -92,8 +92,6 @@ def _days(charge: Charge, period: str) -> int:
 
 def _until_end(period: str, now: datetime) -> int:
     """Return the seconds until the day or month ends in Shanghai."""
-    day = day_of(now)
-    nights = 1 if period == "day" else calendar.monthrange(day.year, day.month)[1] - day.day + 1
-    local = now.astimezone(SHANGHAI)
-    end = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=nights)
-    return max(1, math.ceil((end - local).total_seconds()))
+    today = day_of(now)
+    after = today + timedelta(days=1) if period == "day" else add_months(month_start(today), 1)
+    return max(1, math.ceil((start_of_day(after) - now).total_seconds()))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 
 import flask
 
-from creditlink.kit.clock import SHANGHAI, day_of, utc_now
+from creditlink.kit.clock import day_of, start_of_day, utc_now
 from creditlink.kit.errors import NotFound
 from creditlink.kit.http.api import public
 from creditlink.kit.processes import runtime
@@ -31,7 +31,7 @@ def security_txt() -> flask.Response:
     last = settings.security_expires
     if not settings.security_contact or last is None or last < day_of(utc_now()):
         raise NotFound
-    expires = datetime.combine(last + timedelta(days=1), time(), SHANGHAI).astimezone(UTC)
+    expires = start_of_day(last + timedelta(days=1))
     lines = (
         f"Contact: {settings.security_contact}",
         f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
